@@ -1,0 +1,158 @@
+"""Every error of Armillary, sorted by what the caller does next.
+
+    ArmillaryError                  what happened, to which record, what it means, what to do next
+    ├── ConfigurationError          a person mends a setting, block, parameter or feed definition
+    ├── FeedRefused                 the source as a whole cannot be trusted; nothing was written
+    ├── PlanRefused                 a plan exists or could not be made; a person decides
+    ├── RunStopped                  the run ended early; what was not attempted is listed
+    └── ApiError                    a request failed; keeps method, path, status, request id, body
+        ├── TransientError          the same request may work later
+        │   └── AnswerLost          ... and it may already have been carried out
+        ├── RateLimited             told to wait longer than a run may wait: end the run
+        ├── QuotaExhausted          no calls are left in the billing period: end the run
+        ├── AccessDenied            401 or 403: no repeat can help: end the run
+        ├── RequestRejected         400, 409, 413, 422: this record only; the others go on
+        │   ├── NotFound            404
+        │   └── Conflict            409
+        └── UnexpectedAnswer        not what the contract says: stop rather than guess
+
+The class says what the caller does, never what the server's text said (contract N1).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+BODY_START_CHARS = 500
+
+
+class ArmillaryError(Exception):
+    """Base of all. ``str()`` is one message for a person: the fact, then what to do next."""
+
+    next_step: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
+        self.message = message
+        self.advice = self.next_step if next_step is None else next_step
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}".strip()
+
+
+class ConfigurationError(ArmillaryError):
+    """A setting, block, parameter or feed definition has to be mended by a person."""
+
+
+class FeedRefused(ArmillaryError):
+    """The source cannot be trusted as a whole. Nothing was written."""
+
+    next_step = (
+        "Nothing was written. Ask for the file again, or mend it, then start the sync again."
+    )
+
+
+class PlanRefused(ArmillaryError):
+    """A plan must not be applied as it stands: a person decides."""
+
+    next_step = "Nothing was written."
+
+
+class RunStopped(ArmillaryError):
+    """The run ended before all was attempted. The result says what was left."""
+
+
+class ApiError(ArmillaryError):
+    """A request to Ptolemy or Cadenza failed.
+
+    Keeps what support asks for and never the token: the path has no query string, and
+    ``body_start`` is at most ``BODY_START_CHARS`` characters of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str,
+        path: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        body_start: str = "",
+        next_step: str | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.status = status
+        self.request_id = request_id
+        self.body_start = body_start[:BODY_START_CHARS]
+        super().__init__(message, next_step=next_step)
+
+    def __str__(self) -> str:
+        answer = f" {self.status}" if self.status is not None else ""
+        about = f" (request {self.request_id})" if self.request_id else ""
+        said = f" It said: {self.body_start}" if self.body_start else ""
+        return (
+            f"{self.method} {self.path}{answer}{about}: {self.message}{said} {self.advice}".strip()
+        )
+
+
+class TransientError(ApiError):
+    """The same request may work later: 5xx, no connection, an unreadable answer to a read."""
+
+    next_step = "Start the run again later; what was done is not done twice."
+
+
+class AnswerLost(TransientError):
+    """A write was sent and no usable answer came: it may have been carried out.
+
+    The caller looks the record up before it repeats anything (contract section 19).
+    """
+
+    next_step = "The next run looks the record up and finishes what is missing."
+
+
+class RateLimited(ApiError):
+    """429 with a wait longer than ``max_retry_after_seconds`` (contract D19)."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float, method: str, path: str) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(
+            message,
+            method=method,
+            path=path,
+            status=429,
+            next_step=f"Start the run again in {retry_after_seconds:.0f} seconds.",
+        )
+
+
+class QuotaExhausted(ApiError):
+    """429 with no calls left in the billing period: no repeat can help (contract D19)."""
+
+    next_step = (
+        "Every further call is refused until the billing period ends: raise the plan or switch "
+        "overage on in Ptolemy, then start the run again."
+    )
+
+
+class AccessDenied(ApiError):
+    """401 (token) or 403 (role, or the item quota: contract D20). Never retried."""
+
+
+class RequestRejected(ApiError):
+    """The service refuses this record as it is; a repeat cannot help, other records go on."""
+
+    next_step = "Mend the record in the source; the next run tries it again."
+
+
+class NotFound(RequestRejected):
+    """404: the record, or the whole path, is not there (contract section 18)."""
+
+
+class Conflict(RequestRejected):
+    """409: duplicate identifier, overlapping period, or a restore that is not possible."""
+
+
+class UnexpectedAnswer(ApiError):
+    """An answer outside the contract; guessing could do harm, so the run stops."""
+
+    next_step = "Nothing is guessed: report the request and its answer to Ptolemy's support."

@@ -1,0 +1,1 @@
+"""Comparing a feed with a workspace: record, plan, guards, apply, outcome."""

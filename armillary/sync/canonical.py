@@ -1,0 +1,108 @@
+"""The canonical text of a value, by the data type of its field (contract section 6).
+
+Two values are the same exactly when their canonical texts are: ``1.10``, ``1.1`` and ``+1.1`` are
+one number, ``TRUE`` and ``true`` one boolean. A server that normalises what it stores therefore
+causes no update, tonight or any night (contract N6).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+import polars as pl
+
+CLEAR = ""
+"""What a record wants of a field that is to be emptied; null means "leave it alone"."""
+
+MAX_NUMBER_CHARS = 100
+"""A longer number is a damaged cell; ``1e999999999`` must not become a gigabyte of zeros."""
+
+_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)$"
+_SCIENTIFIC = r"^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}$"
+
+
+class DataType(StrEnum):
+    """The data types a Ptolemy field can have (contract section 6)."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    BOOLEAN = "boolean"
+
+
+EXPECTED = {
+    DataType.TEXT: "text",
+    DataType.NUMBER: "a number such as 1234.5 (no thousands separator, at most 100 characters)",
+    DataType.DATE: "a date written YYYY-MM-DD",
+    DataType.BOOLEAN: "true or false",
+}
+"""How a message tells a person what a field of a data type accepts."""
+
+
+def canonical(column: pl.Expr, data_type: DataType) -> pl.Expr:
+    """The canonical text of a text column; null where a value is not of ``data_type``.
+
+    Null and blank stay what they are: null for null, ``""`` for blank.
+    """
+    text = column.str.strip_chars()
+    if data_type is DataType.TEXT:
+        return text
+    by_type = {
+        DataType.NUMBER: _number,
+        DataType.DATE: _date,
+        DataType.BOOLEAN: _boolean,
+    }[data_type]
+    return pl.when(text == CLEAR).then(pl.lit(CLEAR)).otherwise(by_type(text))
+
+
+def canonical_value(value: str, data_type: DataType) -> str | None:
+    """The canonical text of one value, by the same rules as :func:`canonical`."""
+    frame = pl.DataFrame({"value": [value]}, schema={"value": pl.String})
+    result: str | None = frame.select(canonical(pl.col("value"), data_type)).item()
+    return result
+
+
+def _number(text: pl.Expr) -> pl.Expr:
+    """Plain decimals by string work alone; the rare scientific form through ``Decimal``."""
+    short = text.str.len_chars() <= MAX_NUMBER_CHARS
+    plain = pl.when(short & text.str.contains(_PLAIN)).then(text)
+    scientific = (
+        pl.when(short & text.str.contains(_SCIENTIFIC))
+        .then(text)
+        .map_elements(_expand, return_dtype=pl.String, skip_nulls=True)
+    )
+    return _shortest(pl.coalesce(plain, scientific))
+
+
+def _expand(text: str) -> str | None:
+    try:
+        expanded = format(Decimal(text), "f")
+    except InvalidOperation:
+        return None
+    return expanded if len(expanded) <= MAX_NUMBER_CHARS else None
+
+
+def _shortest(text: pl.Expr) -> pl.Expr:
+    """No plus sign, no needless zeros on either side, no trailing point, no negative zero."""
+    sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
+    digits = text.str.strip_chars_start("+-").str.strip_chars_start("0")
+    trimmed = (
+        pl.when(digits.str.contains(".", literal=True))
+        .then(digits.str.strip_chars_end("0").str.strip_chars_end("."))
+        .otherwise(digits)
+    )
+    whole = pl.when(trimmed.str.starts_with(".")).then(pl.lit("0") + trimmed).otherwise(trimmed)
+    return pl.when(whole == "").then(pl.lit("0")).otherwise(sign + whole)
+
+
+def _date(text: pl.Expr) -> pl.Expr:
+    """``YYYY-MM-DD``; midnight appended by a server is dropped, any other time is no date."""
+    day = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?(Z|\+00:00)?$", "${1}")
+    shaped = pl.when(day.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(day)
+    return shaped.str.to_date("%Y-%m-%d", strict=False).dt.strftime("%Y-%m-%d")
+
+
+def _boolean(text: pl.Expr) -> pl.Expr:
+    lowered = text.str.to_lowercase()
+    return pl.when(lowered.is_in(["true", "false"])).then(lowered)

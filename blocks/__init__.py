@@ -1,0 +1,1 @@
+"""What a person configures in the UI: connections, feeds, stores."""

@@ -1,0 +1,1 @@
+"""One file per flow, named verb_object."""

@@ -1,0 +1,1 @@
+"""Retry boundaries and names in the UI, nothing more."""
