@@ -7,7 +7,8 @@
     ├── RunStopped                  the run ended early; what was not attempted is listed
     └── ApiError                    a request failed; keeps method, path, status, request id, body
         ├── TransientError          the same request may work later
-        │   └── AnswerLost          ... and it may already have been carried out
+        │   ├── AnswerLost          ... and it may already have been carried out
+        │   └── CursorExpired       ... from page one: the next page is no longer to be had
         ├── RateLimited             told to wait longer than a run may wait: end the run
         ├── QuotaExhausted          no calls are left in the billing period: end the run
         ├── AccessDenied            401 or 403: no repeat can help: end the run
@@ -39,6 +40,10 @@ class ArmillaryError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.advice}".strip()
 
+    def __repr__(self) -> str:
+        # Prefect logs an error by its repr; a person has to be able to work with it.
+        return f"{type(self).__name__}: {self}"
+
 
 class ConfigurationError(ArmillaryError):
     """A setting, block, parameter or feed definition has to be mended by a person."""
@@ -66,7 +71,10 @@ class ApiError(ArmillaryError):
     """A request to Ptolemy or Cadenza failed.
 
     Keeps what support asks for and never the token: the path has no query string, and
-    ``body_start`` is at most ``BODY_START_CHARS`` characters of the answer.
+    ``body_start`` is at most ``BODY_START_CHARS`` characters of the answer. ``detail`` is what
+    that body says in words, blank when it says nothing readable (contract N1).
+    ``earlier_attempt_lost`` tells that the same write was sent before and got no answer: a 404 or
+    409 may then be the echo of our own success (``reliability.md`` A12).
     """
 
     def __init__(
@@ -78,6 +86,7 @@ class ApiError(ArmillaryError):
         status: int | None = None,
         request_id: str | None = None,
         body_start: str = "",
+        detail: str = "",
         next_step: str | None = None,
     ) -> None:
         self.method = method
@@ -85,12 +94,15 @@ class ApiError(ArmillaryError):
         self.status = status
         self.request_id = request_id
         self.body_start = body_start[:BODY_START_CHARS]
+        self.detail = detail[:BODY_START_CHARS]
+        self.earlier_attempt_lost = False
         super().__init__(message, next_step=next_step)
 
     def __str__(self) -> str:
         answer = f" {self.status}" if self.status is not None else ""
         about = f" (request {self.request_id})" if self.request_id else ""
-        said = f" It said: {self.body_start}" if self.body_start else ""
+        words = self.detail or self.body_start
+        said = f" It said: {words}" if words else ""
         return (
             f"{self.method} {self.path}{answer}{about}: {self.message}{said} {self.advice}".strip()
         )
@@ -109,6 +121,15 @@ class AnswerLost(TransientError):
     """
 
     next_step = "The next run looks the record up and finishes what is missing."
+
+
+class CursorExpired(TransientError):
+    """The next page was refused: the pages read so far are worth nothing (contract N8).
+
+    ``armillary.api.paging.read_all`` starts again from page one.
+    """
+
+    next_step = "Start the reading again from the first page."
 
 
 class RateLimited(ApiError):

@@ -1,0 +1,117 @@
+"""One valve for all workers of a token: how many requests are under way, and when they may start.
+
+A 429 stops every worker until the service takes requests again; then work goes on with half as
+many under way, growing back by one for every ``GROW_AFTER`` answers (``reliability.md`` A01).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import weakref
+
+from armillary.api.connection import Connection
+from armillary.clock import Clock, SystemClock
+
+GROW_AFTER = 20
+MAX_JITTER_SECONDS = 1.0
+
+
+class Throttle:
+    """Shared by threads. ``enter`` before a request, ``leave`` after it, ``pause`` upon a 429."""
+
+    def __init__(
+        self,
+        *,
+        max_in_flight: int,
+        requests_per_second: float | None,
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self._most = max_in_flight
+        self._interval = 1 / requests_per_second if requests_per_second else 0.0
+        self._changed = threading.Condition()
+        self._limit = max_in_flight
+        self._in_flight = 0
+        self._next_start = 0.0
+        self._paused_until = 0.0
+        self._cuts = 0
+        self._answers = 0
+
+    @property
+    def limit(self) -> int:
+        """How many requests may be under way just now."""
+        return self._limit
+
+    def enter(self) -> int:
+        """Wait for a turn. Returns a ticket for ``pause``."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._has_room)
+                now = self._clock.monotonic()
+                pause = self._paused_until - now
+                wait = max(pause, self._next_start - now)
+                if wait <= 0:
+                    self._in_flight += 1
+                    self._next_start = now + self._interval
+                    return self._cuts
+            self._clock.sleep(wait + _jitter(pause))
+
+    def leave(self, *, answered: bool) -> None:
+        """Give the turn back; an answer other than 429 lets the limit grow."""
+        with self._changed:
+            self._in_flight -= 1
+            if answered and self._limit < self._most:
+                self._answers += 1
+                if self._answers >= GROW_AFTER:
+                    self._answers = 0
+                    self._limit += 1
+                    self._changed.notify()
+            self._changed.notify()
+
+    def pause(self, seconds: float, ticket: int) -> None:
+        """Let nobody start for ``seconds``, and go on more slowly.
+
+        Ten workers told so at once are one event: only a request that entered after the last cut
+        (its ``ticket`` says so) cuts again.
+        """
+        with self._changed:
+            self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+            if ticket == self._cuts:
+                self._cuts += 1
+                self._limit = max(1, self._limit // 2)
+                self._answers = 0
+
+    def _has_room(self) -> bool:
+        return self._in_flight < self._limit
+
+
+def _jitter(pause: float) -> float:
+    """Spreads the workers that a pause held back, so that they do not all start at its end."""
+    if pause <= 0:
+        return 0.0
+    return random.uniform(0, min(MAX_JITTER_SECONDS, pause / 10))  # noqa: S311 - no secret
+
+
+_shared: weakref.WeakValueDictionary[tuple[object, ...], Throttle] = weakref.WeakValueDictionary()
+_shared_lock = threading.Lock()
+
+
+def throttle_for(connection: Connection, clock: Clock) -> Throttle:
+    """The one throttle of this process for a token at an address.
+
+    The limits are those of whoever asked first. A test's clock gets a throttle of its own: two
+    times cannot share a pause.
+    """
+    time = SystemClock if isinstance(clock, SystemClock) else clock
+    key = (connection.url, connection.token, time)
+    with _shared_lock:
+        throttle = _shared.get(key)
+        if throttle is None:
+            throttle = Throttle(
+                max_in_flight=connection.max_in_flight,
+                requests_per_second=connection.requests_per_second,
+                clock=clock,
+            )
+            _shared[key] = throttle
+        return throttle
