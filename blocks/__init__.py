@@ -1,1 +1,9 @@
-"""What a person configures in the UI: connections, feeds, stores."""
+"""What a person configures in the UI: connections and feeds.
+
+``prefect block register -m blocks`` makes all of them known to a server.
+"""
+
+from blocks.feeds import Feed, FileFeed
+from blocks.ptolemy import PtolemyWorkspace
+
+__all__ = ["Feed", "FileFeed", "PtolemyWorkspace"]

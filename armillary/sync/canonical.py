@@ -18,8 +18,9 @@ CLEAR = ""
 MAX_NUMBER_CHARS = 100
 """A longer number is a damaged cell; ``1e999999999`` must not become a gigabyte of zeros."""
 
-_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)$"
-_SCIENTIFIC = r"^[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d{1,3}$"
+_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_SCIENTIFIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]{1,3}$"
 
 
 class DataType(StrEnum):
@@ -98,8 +99,8 @@ def _shortest(text: pl.Expr) -> pl.Expr:
 
 def _date(text: pl.Expr) -> pl.Expr:
     """``YYYY-MM-DD``; midnight appended by a server is dropped, any other time is no date."""
-    day = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[T ]00:00(:00(\.0+)?)?(Z|\+00:00)?$", "${1}")
-    shaped = pl.when(day.str.contains(r"^\d{4}-\d{2}-\d{2}$")).then(day)
+    day = text.str.replace(rf"^({_DAY})[T ]00:00(:00(\.0+)?)?(Z|\+00:00)?$", "${1}")
+    shaped = pl.when(day.str.contains(rf"^{_DAY}$")).then(day)
     return shaped.str.to_date("%Y-%m-%d", strict=False).dt.strftime("%Y-%m-%d")
 
 

@@ -1,0 +1,200 @@
+"""Is everything ready? One finding for each thing a run needs, with what to do about it.
+
+Costs about seven API calls, and one more per feed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+import httpx
+
+from armillary.api.ptolemy import Ptolemy
+from armillary.clock import Clock, SystemClock
+from armillary.errors import (
+    AccessDenied,
+    ApiError,
+    ArmillaryError,
+    ConfigurationError,
+    RequestRejected,
+)
+from armillary.feeds.definition import FeedDefinition
+from armillary.runs.store import RunStore
+from armillary.sync.ground import survey
+
+SKEW_WARNING_SECONDS = 60
+SKEW_FAILURE_SECONDS = 900
+"""Signatures of S3 are refused beyond 15 minutes (``reliability.md`` T01)."""
+
+
+class Level(StrEnum):
+    """How a finding stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check."""
+
+    subject: str
+    level: Level
+    found: str
+    todo: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as plain JSON values."""
+        return asdict(self)
+
+
+def check_workspace(ptolemy: Ptolemy, workspace: str) -> Iterator[Finding]:
+    """Token, workspace, role and quota. Ends early when the token does not work at all."""
+    try:
+        found = ptolemy.workspace()
+    except ArmillaryError as error:
+        yield _failed("token and workspace", error)
+        return
+    if found.id and workspace not in (found.id, found.slug):
+        yield Finding(
+            "token and workspace",
+            Level.FAILED,
+            f"the token opens {found.slug or found.id}, but {workspace} is configured",
+            "Set ARMILLARY_PTOLEMY_TOKEN to a token of that workspace.",
+        )
+        return
+    yield Finding("token and workspace", Level.OK, f"the token opens {found.slug or found.id}")
+    yield _role(ptolemy)
+    yield _quota(ptolemy)
+
+
+def _role(ptolemy: Ptolemy) -> Finding:
+    """Whether the token may write: a PATCH of an instrument that cannot exist tells, harmlessly."""
+    try:
+        ptolemy.instruments.patch(str(uuid.uuid4()), {"field_values": {}})
+    except AccessDenied:
+        return Finding(
+            "role",
+            Level.WARNING,
+            "Viewer: plans work, applying does not",
+            "To apply, have an Admin give the robot the role Member.",
+        )
+    except RequestRejected:
+        return Finding("role", Level.OK, "may write (Member)")
+    except ApiError as error:
+        return _failed("role", error)
+    return Finding("role", Level.OK, "may write (Member)")
+
+
+def _quota(ptolemy: Ptolemy) -> Finding:
+    remaining = ptolemy.meter.remaining
+    if remaining is None:
+        return Finding(
+            "API call quota",
+            Level.WARNING,
+            "Ptolemy does not tell how many calls are left",
+            "Plans cannot be checked against the quota.",
+        )
+    if remaining == 0:
+        return Finding(
+            "API call quota",
+            Level.FAILED,
+            "no calls are left in the billing period",
+            "Raise the plan or switch overage on in Ptolemy.",
+        )
+    return Finding("API call quota", Level.OK, f"{remaining:,} calls left in the billing period")
+
+
+def check_feed(ptolemy: Ptolemy, workspace: str, definition: FeedDefinition) -> Finding:
+    """Whether the type and every field a feed needs are there."""
+    subject = f"feed {definition.name}"
+    try:
+        ground = survey(ptolemy, workspace=workspace, instrument_type=definition.instrument_type)
+    except ArmillaryError as error:
+        return _failed(subject, error)
+    scope = definition.scope if isinstance(definition.scope, dict) else {}
+    needed = {*definition.fields, *scope, *definition.stable_keys}
+    missing = sorted(needed - set(ground.data_types))
+    if missing:
+        return Finding(
+            subject,
+            Level.FAILED,
+            f"type {definition.instrument_type} has no field {', '.join(missing)}",
+            "Have an Editor add the fields in Ptolemy's dashboard, or correct the feed.",
+        )
+    unmapped = sorted(ground.required_fields - set(definition.fields))
+    if unmapped:
+        return Finding(
+            subject,
+            Level.WARNING,
+            f"required field {', '.join(unmapped)} is not mapped: creates will be rejected",
+            "Map it in the feed, or have an Editor give it a default.",
+        )
+    return Finding(
+        subject, Level.OK, f"type {ground.type_identifier} has all {len(needed)} fields it needs"
+    )
+
+
+def check_runs(store: RunStore) -> Finding:
+    """Whether run records can be written and read, and whether other workers see them."""
+    try:
+        store.write("check", b"ok")
+        if store.read("check") != b"ok":
+            raise ConfigurationError(f"{store.place} does not return what was written to it.")
+    except ArmillaryError as error:
+        return _failed("run records", error)
+    if store.place.startswith("s3://"):
+        return Finding("run records", Level.OK, f"{store.place}, shared by all workers")
+    return Finding(
+        "run records",
+        Level.WARNING,
+        f"{store.place} belongs to this machine alone",
+        "For workers in containers or on several machines set ARMILLARY_RUNS to s3://bucket/prefix.",
+    )
+
+
+def check_clock(url: str, clock: Clock | None = None) -> Finding:
+    """How far this machine's clock is from Ptolemy's, by the Date header of any answer."""
+    clock = clock or SystemClock()
+    try:
+        answer = httpx.get(url, timeout=10, follow_redirects=False)
+        theirs = parsedate_to_datetime(answer.headers["date"])
+    except (httpx.HTTPError, KeyError, ValueError) as error:
+        return Finding("clock", Level.WARNING, f"could not be compared: {type(error).__name__}")
+    skew = abs((clock.now() - theirs).total_seconds())
+    return _skew(skew, theirs)
+
+
+def _skew(seconds: float, theirs: datetime) -> Finding:
+    if seconds <= SKEW_WARNING_SECONDS:
+        return Finding("clock", Level.OK, f"within {SKEW_WARNING_SECONDS} seconds of Ptolemy's")
+    level = Level.FAILED if seconds > SKEW_FAILURE_SECONDS else Level.WARNING
+    return Finding(
+        "clock",
+        level,
+        f"{seconds:,.0f} seconds away from Ptolemy's ({theirs:%Y-%m-%d %H:%M:%S} UTC)",
+        "Set the machine's clock (NTP): schedules and S3 signatures depend on it.",
+    )
+
+
+def _failed(subject: str, error: ArmillaryError) -> Finding:
+    if isinstance(error, ApiError):
+        asked = f"{error.method} {error.path}"
+        answer = f" answered {error.status}" if error.status else ""
+        return Finding(subject, Level.FAILED, f"{asked}{answer}: {error.message}", error.advice)
+    return Finding(subject, Level.FAILED, error.message, error.advice)
+
+
+def worst(findings: Sequence[Finding]) -> Level:
+    """The level of the whole check."""
+    for level in (Level.FAILED, Level.WARNING):
+        if any(finding.level is level for finding in findings):
+            return level
+    return Level.OK

@@ -1,0 +1,30 @@
+"""What belongs to the machine: environment variables that start with ``ARMILLARY_``."""
+
+from __future__ import annotations
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PUBLIC_API = "https://api.ptolemy.cloud/v1"
+
+
+def _user_data_folder() -> str:
+    return str(platformdirs.user_data_path("armillary") / "runs")
+
+
+class Settings(BaseSettings):
+    """Read once per process start; every name is documented in docs/reference/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix="ARMILLARY_", extra="ignore")
+
+    ptolemy_url: str = Field(PUBLIC_API, description="Base address of the Ptolemy API.")
+    ptolemy_workspace: str = Field("", description="Slug or UUID of the workspace.")
+    ptolemy_token: SecretStr = Field(SecretStr(""), description="Robot token (Member to apply).")
+    runs: str = Field(
+        default_factory=_user_data_folder,
+        description="Folder or s3:// address where runs leave what the next one needs.",
+    )
+    store_endpoint_url: str | None = Field(
+        None, description="Address of an S3 service that is not Amazon's."
+    )

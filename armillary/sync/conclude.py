@@ -1,0 +1,176 @@
+"""From a judged plan and its outcomes to the result of a run and to what the next one remembers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from armillary.runs.memory import EchoEntry, FeedMemory
+from armillary.sync.breaker import Breaker
+from armillary.sync.judged import JudgedPlan
+from armillary.sync.outcome import (
+    Calls,
+    Fate,
+    Outcome,
+    State,
+    SyncResult,
+    Tally,
+    final_state,
+    tally,
+)
+from armillary.sync.plan import KINDS
+from armillary.sync.rows import change_rows, problem_rows
+
+GOOD = frozenset({State.COMPLETED, State.COMPLETED_WITH_REJECTS})
+MOST_REASONS = 20
+MOST_SHOWN = 20
+
+
+def conclude(
+    judged: JudgedPlan,
+    outcomes: Sequence[Outcome],
+    *,
+    mode: str,
+    workspace: str,
+    run_id: str,
+    breaker: Breaker | None,
+    calls_used: int,
+    calls_remaining: int | None,
+) -> SyncResult:
+    """The result of a run: every planned change is accounted for exactly once.
+
+    Args:
+        judged: the plan.
+        outcomes: one for each change that was not withheld; empty when nothing was applied.
+        mode: "plan" or "apply".
+        workspace: slug of the workspace.
+        run_id: id of this run.
+        breaker: of the apply; None when nothing was applied.
+        calls_used: requests this run made.
+        calls_remaining: calls left in the billing period, if Ptolemy tells.
+    """
+    plan = judged.plan
+    withheld = {entry.kind: entry.changes for entry in judged.withheld}
+    counted = _accounted(tally(outcomes), sum(plan.counts.values()) - sum(withheld.values()))
+    stopped = judged.too_many_rejects or judged.shortage or (breaker.stopped if breaker else "")
+    return SyncResult(
+        state=final_state(
+            mode=mode,
+            counted=counted,
+            withheld=list(withheld),
+            rejected_rows=plan.rejects.height,
+            stopped=stopped,
+            stopped_by_rejects=bool(judged.too_many_rejects)
+            or (breaker is not None and breaker.by_rejects),
+        ),
+        mode=mode,
+        feed=plan.feed,
+        workspace=workspace,
+        planned=plan.counts,
+        unchanged=plan.unchanged,
+        applied=counted.applied,
+        rejected=counted.rejected,
+        rejected_rows=plan.rejects.height,
+        withheld={kind: withheld.get(kind, 0) for kind in KINDS},
+        held=plan.held.height,
+        not_attempted=counted.not_attempted,
+        unknown=counted.unknown,
+        calls=Calls(
+            forecast=judged.cost.calls,
+            used=calls_used,
+            remaining=calls_remaining,
+            deliveries=judged.cost.deliveries,
+            guide=judged.cost.guide,
+        ),
+        digest=plan.digest,
+        run_id=run_id,
+        missing_kept=plan.missing_kept,
+        stopped=stopped,
+        withheld_because={entry.kind: entry.reason for entry in judged.withheld},
+        rejected_because=_reasons(judged, counted),
+        warnings=(*judged.warnings, *_echo_warnings(outcomes)),
+        changes=tuple(change_rows(plan, MOST_SHOWN)),
+        problems=tuple(problem_rows(plan, MOST_SHOWN)),
+    )
+
+
+def _accounted(counted: Tally, to_apply: int) -> Tally:
+    """Changes without an outcome were not attempted."""
+    with_outcome = (
+        sum(counted.applied.values()) + counted.rejected + counted.unknown + counted.not_attempted
+    )
+    return Tally(
+        applied=counted.applied,
+        rejected=counted.rejected,
+        unknown=counted.unknown,
+        not_attempted=counted.not_attempted + to_apply - with_outcome,
+        reasons=counted.reasons,
+    )
+
+
+def _reasons(judged: JudgedPlan, counted: Tally) -> dict[str, int]:
+    """Why rows and changes were rejected, most frequent first."""
+    reasons = Counter(counted.reasons)
+    reasons.update(dict(judged.plan.rejects["reason"].value_counts().iter_rows()))
+    return dict(reasons.most_common(MOST_REASONS))
+
+
+def _echo_warnings(outcomes: Sequence[Outcome]) -> list[str]:
+    """Fields whose values the workspace stored otherwise than they were sent."""
+    fields: Counter[str] = Counter()
+    example: dict[str, str] = {}
+    for outcome in outcomes:
+        for echo in outcome.echoes:
+            field = echo.field.removeprefix("field.")
+            fields[field] += 1
+            example.setdefault(
+                field, f"{outcome.identifier}: sent {echo.wanted!r}, stored {echo.stored!r}"
+            )
+    return [
+        f"The workspace stores {field} otherwise than sent for {count} records, for example "
+        f"{example[field]}. This is remembered and not sent again."
+        for field, count in fields.most_common()
+    ]
+
+
+def remembered_after(
+    memory: FeedMemory,
+    judged: JudgedPlan,
+    outcomes: Sequence[Outcome],
+    result: SyncResult,
+    *,
+    only: bool,
+) -> FeedMemory:
+    """What the next run has to know, after a run that wrote.
+
+    The size of the feed becomes the new measure only after a good, whole run: a shrunken feed whose
+    archives were withheld must not make tomorrow's shrunken feed look normal.
+    """
+    archived = dict(memory.archived)
+    touched: set[str] = set()
+    echoes: list[EchoEntry] = []
+    for outcome in outcomes:
+        if outcome.fate is not Fate.APPLIED:
+            continue
+        touched.add(outcome.identifier)
+        if outcome.kind == "archive" and outcome.id:
+            archived[outcome.id] = result.run_id
+        elif outcome.kind == "restore" and outcome.id:
+            archived.pop(outcome.id, None)
+        echoes += [
+            EchoEntry(outcome.identifier, echo.field, echo.wanted, echo.stored)
+            for echo in outcome.echoes
+        ]
+    kept = [echo for echo in memory.echoes if echo.identifier not in touched]
+    applied = result.applied
+    return memory.after(
+        feed_records=(
+            judged.plan.feed_records if result.state in GOOD and not only else memory.feed_records
+        ),
+        workspace_records=judged.plan.active_in_scope
+        + applied["create"]
+        + applied["restore"]
+        - applied["archive"],
+        archived=archived,
+        echoes=kept + echoes,
+    )

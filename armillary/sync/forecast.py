@@ -1,0 +1,84 @@
+"""What a plan costs in API calls, itemised, before a single one is spent on writing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from armillary.sync.ground import Ground
+from armillary.sync.plan import KINDS, Plan
+
+GUIDE_PAGE_SIZE = 500
+"""The page size of the vendor guide's own loop (contract D3), for comparison."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Calls by item. Reading items are spent by the time a plan exists; writing items are not."""
+
+    reading: Mapping[str, int]
+    writing: Mapping[str, int]
+    deliveries: int | None
+    """Webhook deliveries the writes cause; they cost quota but are not requests of this run."""
+    guide: int
+    """What the vendor guide's loop would spend on the same change."""
+
+    @property
+    def calls(self) -> int:
+        """Requests the whole run makes when nothing fails."""
+        return sum(self.reading.values()) + sum(self.writing.values())
+
+    @property
+    def still_to_spend(self) -> int:
+        """What applying takes from the quota: writes and the deliveries they cause."""
+        return sum(self.writing.values()) + (self.deliveries or 0)
+
+
+def forecast(
+    plan: Plan, ground: Ground, *, reading: Mapping[str, int], withheld: Collection[str]
+) -> Forecast:
+    """Count the calls of a plan.
+
+    Args:
+        plan: the plan.
+        ground: tells how many webhook deliveries a write causes.
+        reading: calls spent so far, by item.
+        withheld: the kinds of change that will not be applied.
+    """
+    writing = {kind: plan.count(kind) for kind in KINDS if kind not in withheld}
+    patches = 0
+    if "restore" in writing:
+        restores = plan.changes.filter(pl.col("kind") == "restore")
+        patches = restores.filter(pl.col("changed").list.len() > 0).height
+    deliveries = None
+    if ground.deliveries is not None:
+        deliveries = sum(ground.deliveries[kind] * count for kind, count in writing.items())
+        deliveries += ground.deliveries["update"] * patches
+    if patches:
+        writing["update after restore"] = patches
+    return Forecast(
+        reading=dict(reading),
+        writing={item: count for item, count in writing.items() if count},
+        deliveries=deliveries,
+        guide=_guide_calls(plan),
+    )
+
+
+def shortage(cost: Forecast, *, remaining: int | None, reserve_calls: int) -> str:
+    """Why the quota does not suffice for a plan, with figures; blank if it does or is unknown."""
+    if remaining is None or cost.still_to_spend <= remaining - reserve_calls:
+        return ""
+    reserved = f", of which {reserve_calls} are reserved (reserve_calls)" if reserve_calls else ""
+    return (
+        f"the plan needs {cost.still_to_spend} more calls, and {remaining} are left in the billing "
+        f"period{reserved}"
+    )
+
+
+def _guide_calls(plan: Plan) -> int:
+    """The guide's loop: pages of the whole type, then one call per change (seed 000)."""
+    pages = max(1, math.ceil(plan.active_in_scope / GUIDE_PAGE_SIZE))
+    return pages + sum(plan.counts.values())

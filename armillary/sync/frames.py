@@ -1,0 +1,109 @@
+"""Instruments as columns: the one shape in which rows of the API meet rows of a feed.
+
+Columns: ``id``, ``identifier``, ``name``, ``type`` (a UUID or an identifier, contract D2),
+``archived``, and ``field.<key>`` for each field that matters to the feed: canonical text, ``""``
+where the workspace holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from armillary.api.envelope import reference
+from armillary.api.models import Page
+from armillary.sync.canonical import CLEAR, DataType, canonical
+
+FIELD = "field."
+BASE_SCHEMA: dict[str, type[pl.DataType]] = {
+    "id": pl.String,
+    "identifier": pl.String,
+    "name": pl.String,
+    "type": pl.String,
+    "archived": pl.Boolean,
+}
+
+
+def column(field_key: str) -> str:
+    """The column that holds a field."""
+    return FIELD + field_key
+
+
+class InstrumentColumns:
+    """Gathers pages of instruments; rows become columns page by page, never all at once."""
+
+    def __init__(self, data_types: Mapping[str, DataType]) -> None:
+        self._data_types = data_types
+        self._schema = BASE_SCHEMA | {column(key): pl.String for key in data_types}
+        self._frames: list[pl.DataFrame] = []
+        self.rows = 0
+
+    def take(self, page: Page) -> None:
+        """Add one page."""
+        self.add(page.rows)
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows as the API returned them."""
+        self.rows += len(rows)
+        if rows:
+            self._frames.append(pl.DataFrame(self._columns(rows), schema=self._schema))
+
+    def frame(self) -> pl.DataFrame:
+        """All rows so far, one per ``id`` (the last one wins: contract section 4, A30)."""
+        if not self._frames:
+            return pl.DataFrame(schema=self._schema)
+        whole = pl.concat(self._frames, rechunk=True)
+        return whole.unique("id", keep="last", maintain_order=True).with_columns(
+            canonical_or_as_found(pl.col(column(key)), data_type).alias(column(key))
+            for key, data_type in self._data_types.items()
+        )
+
+    def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        columns: dict[str, list[Any]] = {
+            "id": [str(row.get("id", "")) for row in rows],
+            "identifier": [text_of(row.get("identifier")) for row in rows],
+            "name": [text_of(row.get("name")).strip() for row in rows],
+            "type": [reference(row, "type") or "" for row in rows],
+            "archived": [row.get("archived_at") is not None for row in rows],
+        }
+        snapshots = [snapshot(row) for row in rows]
+        for key in self._data_types:
+            columns[column(key)] = [text_of(values.get(key)) for values in snapshots]
+        return columns
+
+
+def snapshot(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The custom values of an instrument as answered (contract section 6)."""
+    for key in ("extra_fields_snapshot", "field_values"):
+        values = row.get(key)
+        if isinstance(values, Mapping):
+            return values
+    return {}
+
+
+def text_of(value: Any) -> str:
+    """The text of a JSON value; a missing one is blank (contract N6)."""
+    if value is None:
+        return CLEAR
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)
+
+
+def canonical_or_as_found(value: pl.Expr, data_type: DataType) -> pl.Expr:
+    """Canonical text; what the workspace holds against its own data type stays as it is."""
+    return pl.coalesce(canonical(value, data_type), value.str.strip_chars(), pl.lit(CLEAR))
+
+
+def in_scope(scope: Mapping[str, Iterable[str]] | str | None) -> pl.Expr:
+    """Whether an existing record is one of those the feed owns."""
+    if scope is None or isinstance(scope, str):
+        return pl.lit(value=True)
+    return pl.all_horizontal(
+        pl.col(column(key)).is_in(list(values)) for key, values in scope.items()
+    )

@@ -1,0 +1,138 @@
+"""Guards: what a plan may change without a person looking at it.
+
+Over a limit, that whole kind of change is withheld and the others go on: archives are all or
+nothing, because half of a mass-archive is no better than the whole of it. Every guard gives its
+figures, so that a person can judge at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from armillary.feeds.definition import FeedDefinition, Limits
+from armillary.sync.plan import KINDS, Plan
+
+SMALL_SET = 20
+"""Below so many active records a share means little; ``small_set_changes`` counts instead."""
+
+BROKEN_IDENTIFIER_SHARE = 0.2
+"""Withheld archives with more creates than this share look like a changed identifier template."""
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """One kind of change that guards withhold, and every reason, with figures."""
+
+    kind: str
+    changes: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the last good run of this feed saw; None where there was none."""
+
+    feed_records: int | None = None
+
+
+def too_many_rejects(plan: Plan, limits: Limits) -> str:
+    """Why nothing at all may be written: too much of the source cannot be read. Blank if fine."""
+    rejected = plan.rejects.height
+    if rejected <= limits.max_reject_share * plan.feed_rows:
+        return ""
+    return (
+        f"{rejected} of {plan.feed_rows} rows of the source were rejected; the feed allows "
+        f"{_percent(limits.max_reject_share)} (limits.max_reject_share)"
+    )
+
+
+def judge(
+    plan: Plan, definition: FeedDefinition, baseline: Baseline, *, only: bool
+) -> list[Withheld]:
+    """What has to be withheld, in the order of the kinds.
+
+    Args:
+        plan: the plan; its archives are empty when ``only`` is given.
+        definition: the feed, with its limits.
+        baseline: the last good run, for the guard against a shrunken feed.
+        only: whether the plan was limited to chosen identifiers: absolute limits alone.
+    """
+    reasons: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    for kind, reason in _over_limits(plan, definition.limits, share=not only):
+        reasons[kind].append(reason)
+    if plan.count("archive"):
+        reasons["archive"] += _archive_doubts(plan, definition.limits, baseline)
+    broken = plan.count("create") > BROKEN_IDENTIFIER_SHARE * plan.active_in_scope
+    if reasons["archive"] and broken and plan.active_in_scope:
+        reasons["create"].append(
+            f"{plan.count('create')} creates beside withheld archives: it looks as if the "
+            "identifiers changed, which would make every instrument twice"
+        )
+    return [
+        Withheld(kind, plan.count(kind), "; ".join(reasons[kind]))
+        for kind in KINDS
+        if reasons[kind]
+    ]
+
+
+def _over_limits(plan: Plan, limits: Limits, *, share: bool) -> Iterator[tuple[str, str]]:
+    absolute = {
+        "archive": (limits.max_archives, "max_archives"),
+        "create": (limits.max_creates, "max_creates"),
+        "restore": (limits.max_restores, "max_restores"),
+    }
+    shares = {
+        "archive": (limits.max_archive_share, "max_archive_share"),
+        "update": (limits.max_update_share, "max_update_share"),
+        "create": (limits.max_create_share, "max_create_share"),
+    }
+    first_load = plan.active_in_scope == 0
+    for kind, (most, name) in absolute.items():
+        if plan.count(kind) > most and not (kind == "create" and first_load):
+            yield kind, f"{plan.count(kind)} {kind}s; the feed allows {most} (limits.{name})"
+    if not share or first_load:
+        return
+    for kind, (most_share, name) in shares.items():
+        reason = _over_share(plan, kind, most_share, name, limits.small_set_changes)
+        if reason:
+            yield kind, reason
+
+
+def _over_share(plan: Plan, kind: str, most_share: float, name: str, small_set: int) -> str:
+    changes, active = plan.count(kind), plan.active_in_scope
+    if active < SMALL_SET:
+        if changes <= small_set:
+            return ""
+        return (
+            f"{changes} {kind}s of {active} active records; below {SMALL_SET} the feed allows "
+            f"{small_set} (limits.small_set_changes)"
+        )
+    if changes <= most_share * active:
+        return ""
+    return (
+        f"{changes} {kind}s of {active} active records are {_percent(changes / active)}; the feed "
+        f"allows {_percent(most_share)} (limits.{name})"
+    )
+
+
+def _archive_doubts(plan: Plan, limits: Limits, baseline: Baseline) -> Iterator[str]:
+    """Why the absence of a record from the feed proves nothing."""
+    nameless = plan.rejects["identifier"].is_null().sum()
+    if nameless:
+        yield (
+            f"{nameless} rejected rows have no readable identifier: any of the missing records may "
+            "be among them"
+        )
+    last = baseline.feed_records
+    if last and plan.feed_records < (1 - limits.max_shrink_share) * last:
+        yield (
+            f"the feed shrank from {last} records at its last good run to {plan.feed_records}; it "
+            f"may shrink by {_percent(limits.max_shrink_share)} (limits.max_shrink_share)"
+        )
+    if not plan.trusted:
+        yield f"the workspace could not be read reliably: {plan.doubt}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace(".0%", "%")

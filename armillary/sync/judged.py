@@ -1,0 +1,112 @@
+"""A plan together with what the guards say of it and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from armillary.errors import FeedRefused, PlanRefused
+from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.reading import FeedReading
+from armillary.runs.memory import FeedMemory
+from armillary.sync.existing import Existing
+from armillary.sync.forecast import Forecast, forecast, shortage
+from armillary.sync.ground import Ground
+from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
+from armillary.sync.plan import Plan
+from armillary.sync.planner import Remembered, echoes_frame, make_plan
+
+
+@dataclass(frozen=True)
+class JudgedPlan:
+    """A plan that is ready to be shown, or applied as far as nothing is withheld."""
+
+    plan: Plan
+    withheld: tuple[Withheld, ...]
+    cost: Forecast
+    too_many_rejects: str
+    """Why nothing at all may be written; blank if it may."""
+    shortage: str
+    """Why the call quota does not suffice; blank if it does or is not known."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def withheld_kinds(self) -> list[str]:
+        """The kinds of change that are not applied."""
+        return [entry.kind for entry in self.withheld]
+
+
+def judge_plan(
+    definition: FeedDefinition,
+    ground: Ground,
+    source: FeedReading,
+    existing: Existing,
+    memory: FeedMemory,
+    *,
+    only: Collection[str] | None,
+    reading_calls: Mapping[str, int],
+    remaining_calls: int | None,
+) -> JudgedPlan:
+    """Compare source and workspace, judge the plan, and count what applying it costs.
+
+    Args:
+        definition: the feed.
+        ground: the facts about workspace and type.
+        source: the source as read.
+        existing: the workspace as read.
+        memory: what earlier runs left.
+        only: identifiers to which the plan is limited.
+        reading_calls: calls spent on reading, by item.
+        remaining_calls: calls left in the billing period; None where Ptolemy does not tell.
+
+    Raises:
+        FeedRefused: the source has fewer usable records than the feed asks for.
+        PlanRefused: the workspace came back empty although the last run left records in it.
+    """
+    _refuse_emptiness(definition.limits.min_records, source, existing, memory)
+    plan = make_plan(
+        definition,
+        ground,
+        source,
+        existing.reading,
+        existing.owners,
+        remembered=Remembered(frozenset(memory.archived), echoes_frame(memory.echoes)),
+        only=only,
+    )
+    baseline = Baseline(memory.feed_records)
+    withheld = judge(plan, definition, baseline, only=only is not None)
+    kinds = [entry.kind for entry in withheld]
+    cost = forecast(plan, ground, reading=reading_calls, withheld=kinds)
+    short = shortage(cost, remaining=remaining_calls, reserve_calls=definition.reserve_calls)
+    overage = (f"Overage: {short}; the excess is billed.",) if short else ()
+    if definition.quota == "overage":
+        short = ""
+    return JudgedPlan(
+        plan=plan,
+        withheld=tuple(withheld),
+        cost=cost,
+        too_many_rejects=too_many_rejects(plan, definition.limits),
+        shortage=short,
+        warnings=(*source.warnings, *(overage if definition.quota == "overage" else ())),
+    )
+
+
+def _refuse_emptiness(
+    min_records: int, source: FeedReading, existing: Existing, memory: FeedMemory
+) -> None:
+    """An empty side is far more often a fault than a fact."""
+    if source.records.height < min_records:
+        raise FeedRefused(
+            f"The source {source.source} has {source.records.height} usable records of "
+            f"{source.rows_read} rows; the feed asks for at least {min_records} "
+            "(limits.min_records)."
+        )
+    if existing.reading.active.is_empty() and memory.workspace_records:
+        raise PlanRefused(
+            "The workspace answered that it holds none of the feed's instruments, but "
+            f"{memory.workspace_records} were there after the last run: creating them all again "
+            "would fork their history.",
+            next_step="Nothing was written. Check that the token belongs to the right workspace. "
+            "If the workspace was emptied on purpose, move the feed's memory.json (ARMILLARY_RUNS) "
+            "away and run again.",
+        )

@@ -1,0 +1,261 @@
+"""Making a plan: every record of the feed and every record it owns ends in exactly one place.
+
+    a record of the feed     unchanged, update, create, restore, held, or rejected
+    an active record owned   matched by one of those, or archived, kept, or held
+
+Pure: frames in, a plan out; nothing here talks to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.reading import FeedReading
+from armillary.sync import compare
+from armillary.sync.canonical import CLEAR
+from armillary.sync.frames import column, in_scope
+from armillary.sync.ground import Ground
+from armillary.sync.owners import fold
+from armillary.sync.plan import REJECTS, Plan, sort_changes
+from armillary.sync.sorting import Sorting
+from armillary.sync.workspace import WorkspaceReading
+
+ECHOES = {
+    "identifier": pl.String,
+    "field": pl.String,
+    "wanted": pl.String,
+    "stored": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What earlier runs of the same feed left for planning."""
+
+    archived_ids: frozenset[str] = frozenset()
+    """UUIDs of the instruments this feed archived and has not restored since."""
+    echoes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ECHOES))
+    """What was wanted and what the workspace stored instead (shape: ``ECHOES``)."""
+
+
+def echoes_frame(echoes: Iterable[Any]) -> pl.DataFrame:
+    """Remembered echoes (identifier, field, wanted, stored) as a frame of shape ``ECHOES``."""
+    rows = [(entry.identifier, entry.field, entry.wanted, entry.stored) for entry in echoes]
+    return pl.DataFrame(rows, schema=ECHOES, orient="row")
+
+
+def candidates(records: pl.DataFrame, active: pl.DataFrame) -> list[str]:
+    """Identifiers that a plan might create: their owners have to be looked up first."""
+    unknown = records.join(active, on="identifier", how="anti", maintain_order="left")
+    free = unknown.filter(~fold(pl.col("identifier")).is_in(_folded(active).implode()))
+    return free["identifier"].to_list()
+
+
+def make_plan(
+    definition: FeedDefinition,
+    ground: Ground,
+    feed: FeedReading,
+    workspace: WorkspaceReading,
+    owners: pl.DataFrame,
+    *,
+    remembered: Remembered,
+    only: Collection[str] | None = None,
+) -> Plan:
+    """Compare a feed with a workspace.
+
+    Args:
+        definition: the feed's definition.
+        ground: the facts about workspace and type.
+        feed: the source as read.
+        workspace: the active records the feed owns, as read.
+        owners: other instruments that hold an identifier the plan would create (``owners``).
+        remembered: what earlier runs left.
+        only: identifiers to which the plan is limited; such a plan never archives.
+
+    Returns:
+        The plan. Making it writes nothing.
+    """
+    records = feed.records if only is None else _only(feed.records, only)
+    rejects = feed.rejects if only is None else _only(feed.rejects, only)
+    active = workspace.active
+    planning = _Planning(definition, ground, remembered)
+    planning.match(records, active)
+    free = planning.settle_owned(_without(records, active), active, owners)
+    planning.create(free)
+    planning.hold_rejected(rejects, active)
+    missing = _missing(active, records, rejects)
+    archiving = definition.missing == "archive" and only is None
+    if archiving:
+        planning.sorting.add(compare.archives(missing))
+    sorting = planning.sorting
+    return Plan(
+        workspace_id=ground.workspace_id,
+        feed=definition.name,
+        instrument_type=ground.type_identifier,
+        scope=msgspec.json.encode(definition.scope, order="sorted").decode(),
+        changes=sort_changes(sorting.changes),
+        unchanged=sorting.unchanged,
+        held=sorting.held.sort("identifier", "row"),
+        rejects=pl.concat([_as_rejects(rejects), sorting.rejects]).sort("row", nulls_last=True),
+        missing_kept=0 if archiving or only is not None else missing.height,
+        active_in_scope=active.height,
+        feed_records=feed.records.height,
+        feed_rows=feed.rows_read,
+        trusted=workspace.trusted,
+        doubt=workspace.doubt,
+    )
+
+
+class _Planning:
+    """One plan in the making: what every decision about a record needs to know."""
+
+    def __init__(self, definition: FeedDefinition, ground: Ground, remembered: Remembered) -> None:
+        self._definition = definition
+        self._remembered = remembered
+        self._columns = compare.compared_columns(list(definition.fields))
+        self._required = ["name", *(column(key) for key in sorted(ground.required_fields))]
+        self._type_names = [ground.type_id, ground.type_identifier, ""]
+        self.sorting = Sorting()
+
+    def match(self, records: pl.DataFrame, active: pl.DataFrame) -> None:
+        """Records whose identifier is active: unchanged, updated, or held as re-used."""
+        pairs = self._hold_shared(records, active, "active")
+        changed = self._changed(self._hold_reused(pairs))
+        differs = pl.col("changed").list.len() > 0
+        self.sorting.change(changed.filter(differs), "update")
+        self.sorting.unchanged += changed.filter(~differs).height
+
+    def settle_owned(
+        self, unknown: pl.DataFrame, active: pl.DataFrame, owners: pl.DataFrame
+    ) -> pl.DataFrame:
+        """Records whose identifier an existing instrument holds; returns the free ones."""
+        unknown = self._hold_case_variants(unknown, active)
+        mine = pl.col("type").is_in(self._type_names) & in_scope(self._definition.scope)
+        live = owners.filter(~pl.col("archived"))
+        self.match(unknown, live.filter(mine))
+        foreign = compare.beside(unknown, _one_each(live.filter(~mine)))
+        self.sorting.reject(foreign, self._elsewhere())
+        unknown = _without(unknown, live)
+        archived = owners.filter(pl.col("archived"))
+        self._return(unknown, archived)
+        return self._hold_case_variants(_without(unknown, archived), owners)
+
+    def create(self, free: pl.DataFrame) -> None:
+        """Free identifiers become creates, unless Ptolemy is known to refuse them (contract 8)."""
+        for name in self._required:
+            lacking = pl.lit(value=True)
+            if name in free.columns:
+                lacking = pl.col(name).is_null() | (pl.col(name) == CLEAR)
+            reason = f"a new instrument needs a value for {name.removeprefix('field.')}"
+            self.sorting.reject(free.filter(lacking), reason)
+            free = free.filter(~lacking)
+        self.sorting.add(compare.creates(free, self._columns))
+
+    def hold_rejected(self, rejects: pl.DataFrame, active: pl.DataFrame) -> None:
+        """An instrument whose row was rejected is neither changed nor archived."""
+        known = rejects.join(active.select("identifier"), on="identifier", how="semi")
+        self.sorting.hold(
+            known.unique("identifier", keep="first", maintain_order=True),
+            pl.format("its row was rejected: {}", pl.col("reason")),
+        )
+
+    def _changed(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        changed = compare.with_changed(pairs, self._columns)
+        return compare.without_echoes(changed, self._remembered.echoes)
+
+    def _hold_shared(
+        self, records: pl.DataFrame, existing: pl.DataFrame, kind: str
+    ) -> pl.DataFrame:
+        """Pair records with existing ones; hold those whose identifier two of them share (A35)."""
+        shared = existing.filter(pl.col("identifier").is_duplicated())["identifier"]
+        pairs = compare.beside(records, _one_each(existing))
+        ambiguous = pl.col("identifier").is_in(shared.implode())
+        reason = f"two {kind} instruments of the workspace have this identifier"
+        self.sorting.hold(pairs.filter(ambiguous), reason)
+        return pairs.filter(~ambiguous)
+
+    def _hold_reused(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Hold records whose stable keys name another instrument than the one found (F19)."""
+        for key in self._definition.stable_keys:
+            if column(key) not in pairs.columns:
+                continue
+            wanted, now = pl.col(column(key)), pl.col(column(key) + ".now")
+            conflict = (wanted != CLEAR) & (now != CLEAR) & (wanted != now)
+            self.sorting.hold(
+                pairs.filter(conflict),
+                pl.format(
+                    f"its {key} is {{}} in the workspace and {{}} in the feed: the identifier "
+                    "seems re-used for another instrument",
+                    now,
+                    wanted,
+                ),
+            )
+            pairs = pairs.filter(~conflict.fill_null(value=False))
+        return pairs
+
+    def _hold_case_variants(self, unknown: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+        """Hold records whose identifier equals an existing one but for case or blanks (N3)."""
+        variants = others.select(
+            fold(pl.col("identifier")).alias("folded"), pl.col("identifier").alias("existing")
+        ).unique("folded", keep="first", maintain_order=True)
+        keyed = unknown.with_columns(fold(pl.col("identifier")).alias("folded"))
+        self.sorting.hold(
+            keyed.join(variants, on="folded", how="inner", maintain_order="left"),
+            pl.format("differs only in case from {}, which the workspace has", pl.col("existing")),
+        )
+        return keyed.join(variants, on="folded", how="anti", maintain_order="left").drop("folded")
+
+    def _elsewhere(self) -> pl.Expr:
+        owner = pl.when(pl.col("type.now").is_in(self._type_names))
+        return pl.format(
+            "owned elsewhere: the identifier belongs to an instrument {}",
+            owner.then(pl.lit("outside the feed's scope")).otherwise(pl.lit("of another type")),
+        )
+
+    def _return(self, unknown: pl.DataFrame, archived: pl.DataFrame) -> None:
+        """Records whose identifier is archived: restored if this feed archived it, else held."""
+        pairs = self._hold_shared(unknown, archived, "archived")
+        same_type = pl.col("type.now").is_in(self._type_names)
+        self.sorting.reject(pairs.filter(~same_type), self._elsewhere())
+        pairs = pairs.filter(same_type)
+        if self._definition.returning == "hold":
+            self.sorting.hold(pairs, "is archived, and the feed says returning: hold")
+            return
+        ours = pl.Series(sorted(self._remembered.archived_ids), dtype=pl.String)
+        by_us = pl.col("id.now").is_in(ours.implode())
+        self.sorting.hold(
+            pairs.filter(~by_us), "is archived in the workspace, and not by this feed"
+        )
+        self.sorting.change(self._changed(self._hold_reused(pairs.filter(by_us))), "restore")
+
+
+def _missing(active: pl.DataFrame, records: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+    """Owned records that no row of the feed speaks of, not even a rejected or case-varied one."""
+    present = pl.concat([records.select("identifier"), rejects.select("identifier")])
+    return active.filter(~fold(pl.col("identifier")).is_in(_folded(present).drop_nulls().implode()))
+
+
+def _without(records: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+    return records.join(existing, on="identifier", how="anti", maintain_order="left")
+
+
+def _one_each(existing: pl.DataFrame) -> pl.DataFrame:
+    return existing.unique("identifier", keep="first", maintain_order=True)
+
+
+def _only(frame: pl.DataFrame, only: Collection[str]) -> pl.DataFrame:
+    return frame.filter(pl.col("identifier").is_in(list(only)))
+
+
+def _folded(frame: pl.DataFrame) -> pl.Series:
+    return frame.select(fold(pl.col("identifier"))).to_series()
+
+
+def _as_rejects(rejects: pl.DataFrame) -> pl.DataFrame:
+    return rejects.select(pl.col(name).cast(kind) for name, kind in REJECTS.items())

@@ -1,0 +1,76 @@
+"""A sync in words, for a person who has one minute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from armillary.sync.outcome import State, SyncResult
+from armillary.sync.plan import KINDS
+
+HEADLINES = {
+    State.COMPLETED: "Done: the workspace equals the feed.",
+    State.COMPLETED_WITH_REJECTS: "Done, except for rejected records.",
+    State.WITHHELD: "Done, except for what a guard withheld.",
+    State.PLANNED: "Planned only: nothing was written.",
+    State.PLANNED_WITHHELD: "Planned only: nothing was written, and a guard would withhold a part.",
+    State.TOO_MANY_REJECTS: "Stopped: too much was rejected.",
+    State.FAILED: "Failed.",
+}
+
+
+def summary(result: SyncResult) -> str:
+    """The whole story of one sync as markdown."""
+    parts = [
+        f"# {result.feed}: {result.state}",
+        f"**{HEADLINES[result.state]}** Workspace `{result.workspace}`, mode `{result.mode}`, run "
+        f"`{result.run_id}`.",
+    ]
+    if result.stopped:
+        parts.append(f"**Why it stopped:** {result.stopped}")
+    parts.append(_counts(result))
+    parts += _section("Withheld by a guard", result.withheld_because.items())
+    parts += _section("Rejected, by reason", result.rejected_because.items())
+    parts += _section("Notes", ((warning, "") for warning in result.warnings))
+    parts.append(_calls(result))
+    parts.append(f"Plan digest: `{result.digest}`" if result.digest else "")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _counts(result: SyncResult) -> str:
+    rows = ["| change | planned | applied | withheld |", "|---|---:|---:|---:|"]
+    rows += [
+        f"| {kind} | {result.planned.get(kind, 0):,} | {result.applied.get(kind, 0):,} "
+        f"| {result.withheld.get(kind, 0):,} |"
+        for kind in KINDS
+    ]
+    rest = {
+        "unchanged": result.unchanged,
+        "held (neither changed nor archived)": result.held,
+        "missing from the feed, kept": result.missing_kept,
+        "rows of the source rejected": result.rejected_rows,
+        "changes rejected by Ptolemy": result.rejected,
+        "not attempted": result.not_attempted,
+        "unknown": result.unknown,
+    }
+    told = [f"- {words}: {count:,}" for words, count in rest.items() if count]
+    return "\n".join(rows) + ("\n\n" + "\n".join(told) if told else "")
+
+
+def _section(title: str, entries: Iterable[tuple[str, Any]]) -> list[str]:
+    lines = [f"- {key}: {value}" if value != "" else f"- {key}" for key, value in entries]
+    return [f"## {title}", "\n".join(lines)] if lines else []
+
+
+def _calls(result: SyncResult) -> str:
+    calls = result.calls
+    left = "an unknown number is" if calls.remaining is None else f"{calls.remaining:,} are"
+    webhooks = (
+        f", and its writes cause {calls.deliveries:,} webhook deliveries, which count too"
+        if calls.deliveries
+        else ""
+    )
+    return (
+        f"API calls: {calls.used:,} used; a whole run takes {calls.forecast:,}{webhooks}; {left} "
+        f"left in the billing period. The vendor guide's loop would take {calls.guide:,}."
+    )

@@ -1,0 +1,47 @@
+"""A plan as table rows, as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from armillary.sync.plan import KINDS, Plan, iter_changes
+
+
+def change_rows(plan: Plan, most: int) -> list[dict[str, Any]]:
+    """The changes as table rows: archives first, because they are what hurts when wrong."""
+    order = pl.col("kind").replace_strict({k: i for i, k in enumerate(reversed(KINDS))})
+    rows = [
+        {
+            "change": change.kind,
+            "identifier": change.identifier,
+            "fields": "; ".join(
+                f"{entry.field.removeprefix('field.')}: {_shown(entry.before)} → "
+                f"{_shown(entry.after)}"
+                for entry in change.changed
+            ),
+        }
+        for change in iter_changes(plan.changes.sort(order, maintain_order=True).head(most))
+    ]
+    return _with_rest(rows, plan.changes.height - most, "change")
+
+
+def _shown(value: str) -> str:
+    return value or "∅"
+
+
+def problem_rows(plan: Plan, most: int) -> list[dict[str, Any]]:
+    """Rejected and held records as table rows, with the reason of each."""
+    rejected = plan.rejects.select(pl.lit("rejected").alias("what"), "row", "identifier", "reason")
+    held = plan.held.select(pl.lit("held").alias("what"), "row", "identifier", "reason")
+    both = pl.concat([rejected, held])
+    return _with_rest(both.head(most).to_dicts(), both.height - most, "what")
+
+
+def _with_rest(rows: list[dict[str, Any]], left_out: int, column: str) -> list[dict[str, Any]]:
+    if left_out > 0:
+        blank: Mapping[str, Any] = dict.fromkeys(rows[0], "")
+        rows.append({**blank, column: f"… and {left_out:,} more"})
+    return rows

@@ -1,0 +1,119 @@
+"""Reading the active instruments a feed owns, and knowing whether the reading can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from armillary.api.models import Page
+from armillary.api.paging import read_all
+from armillary.api.ptolemy import Ptolemy
+from armillary.errors import UnexpectedAnswer
+from armillary.feeds.definition import FeedDefinition
+from armillary.sync.canonical import DataType
+from armillary.sync.frames import InstrumentColumns, in_scope
+from armillary.sync.ground import Ground
+
+PAGE_SIZE = 200
+
+Filter = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WorkspaceReading:
+    """The active instruments of the feed's type and scope, as columns (``frames``)."""
+
+    active: pl.DataFrame
+    trusted: bool
+    doubt: str = ""
+    """Why the reading is not trusted; blank when it is."""
+
+
+def relevant_types(definition: FeedDefinition, ground: Ground) -> dict[str, DataType]:
+    """The fields a sync looks at: those the feed maps, owns by, or tells records apart by."""
+    scope = definition.scope if isinstance(definition.scope, dict) else {}
+    keys = dict.fromkeys([*definition.fields, *scope, *definition.stable_keys])
+    return {key: ground.data_types[key] for key in keys if key in ground.data_types}
+
+
+def owned_by(definition: FeedDefinition, ground: Ground) -> Filter:
+    """The filter for what the feed owns; everything below one ``and`` (contract N10)."""
+    conditions: list[Filter] = [{"field": "type_id", "op": "eq", "value": ground.type_id}]
+    if isinstance(definition.scope, dict):
+        conditions += [
+            {"field": f"field.{key}", "op": "in", "value": list(values)}
+            for key, values in sorted(definition.scope.items())
+        ]
+    return {"and": conditions}
+
+
+def read_workspace(
+    ptolemy: Ptolemy,
+    definition: FeedDefinition,
+    ground: Ground,
+    *,
+    progress: Callable[[int, int | None], None],
+) -> WorkspaceReading:
+    """Read the active instruments the feed owns; once more when the first reading is doubtful.
+
+    A reading is trusted when the distinct ids lie between the counts before and after it and no
+    cursor looped. An untrusted one is still used, but nothing may be archived on its evidence.
+
+    Raises:
+        ApiError: Ptolemy could not be read.
+    """
+    types = relevant_types(definition, ground)
+    condition = owned_by(definition, ground)
+    before = ptolemy.instruments.count(condition)
+    doubt = ""
+    for _ in range(2):
+        frame, doubt = _read_once(ptolemy, condition, types, before, progress)
+        after = ptolemy.instruments.count(condition)
+        doubt = doubt or _doubt(frame, before, after)
+        if not doubt:
+            break
+        before = after
+    owned = frame.filter(~pl.col("archived") & in_scope(definition.scope))
+    return WorkspaceReading(active=owned.drop("archived"), trusted=not doubt, doubt=doubt)
+
+
+def _read_once(
+    ptolemy: Ptolemy,
+    condition: Filter,
+    types: Mapping[str, DataType],
+    expected: int | None,
+    progress: Callable[[int, int | None], None],
+) -> tuple[pl.DataFrame, str]:
+    sinks: list[InstrumentColumns] = []
+
+    def new_sink() -> InstrumentColumns:
+        sinks.append(InstrumentColumns(types))
+        return sinks[-1]
+
+    def take(sink: InstrumentColumns, page: Page) -> None:
+        sink.take(page)
+        progress(sink.rows, expected)
+
+    def pages() -> Iterator[Page]:
+        return ptolemy.instruments.filter_pages(filter=condition, limit=PAGE_SIZE)
+
+    try:
+        return read_all(pages, new_sink, take).frame(), ""
+    except UnexpectedAnswer as error:
+        # Pages that never end or lead nowhere: what came is kept, and nothing is archived on it.
+        return sinks[-1].frame(), str(error)
+
+
+def _doubt(frame: pl.DataFrame, before: int | None, after: int | None) -> str:
+    """Why this reading cannot be complete, or blank (contract D15: either set may be counted)."""
+    if before is None or after is None:
+        return "the workspace does not tell how many instruments it holds"
+    low, high = sorted((before, after))
+    read = frame.height
+    active = frame.filter(~pl.col("archived")).height
+    if low <= read <= high or low <= active <= high:
+        return ""
+    return f"{read} instruments were read, but the workspace counts {low} to {high}"

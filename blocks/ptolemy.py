@@ -1,0 +1,76 @@
+"""The connection to a Ptolemy workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from armillary.api.connection import Connection
+from armillary.api.connections import shared
+from armillary.api.ptolemy import Ptolemy
+from armillary.settings import PUBLIC_API
+
+
+class PtolemyWorkspace(Block):
+    """A Ptolemy workspace and the robot token that opens it.
+
+    Example:
+        Load a stored workspace and count its instruments:
+        ```python
+        from blocks import PtolemyWorkspace
+
+        with PtolemyWorkspace.load("BLOCK_NAME").connect() as ptolemy:
+            print(ptolemy.instruments.count())
+        ```
+    """
+
+    _block_type_name = "Ptolemy Workspace"
+    _block_type_slug = "ptolemy-workspace"
+    _description = "A Ptolemy workspace and the robot token that opens it."
+
+    url: str = Field(
+        default=PUBLIC_API,
+        title="Address",
+        description="Base address of the Ptolemy API, with its version.",
+    )
+    workspace: str = Field(
+        title="Workspace",
+        description="Slug or UUID of the workspace the token belongs to.",
+    )
+    token: SecretStr = Field(
+        title="Robot token",
+        description="Token of a robot: Viewer is enough to plan, Member is needed to apply.",
+    )
+    max_in_flight: int = Field(
+        default=10,
+        ge=1,
+        le=50,
+        title="Requests in flight",
+        description="How many requests may be under way at once; Ptolemy advises 10 to 20.",
+    )
+    requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        title="Requests per second",
+        description="Upper limit of requests per second; empty means as fast as Ptolemy answers.",
+    )
+
+    @property
+    def connection(self) -> Connection:
+        """What the client needs to know."""
+        return Connection(
+            url=self.url,
+            workspace=self.workspace,
+            token=self.token,
+            max_in_flight=self.max_in_flight,
+            requests_per_second=self.requests_per_second,
+        )
+
+    @contextmanager
+    def connect(self) -> Iterator[Ptolemy]:
+        """The client; every thread of this process shares its pool, throttle and call count."""
+        with shared(self.connection) as ptolemy:
+            yield ptolemy

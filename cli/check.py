@@ -1,0 +1,73 @@
+"""``armillary check``: is everything ready, and what to do where it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from armillary.api.connection import Connection
+from armillary.api.connections import shared
+from armillary.feeds.loading import load_feed
+from armillary.readiness import (
+    Finding,
+    Level,
+    check_clock,
+    check_feed,
+    check_runs,
+    check_workspace,
+    worst,
+)
+from armillary.runs.store import open_store
+from armillary.settings import Settings
+from cli.console import out, print_json
+from cli.exits import FAILED, told_plainly
+from cli.sync import configured
+
+_MARKS = {Level.OK: "[green]ok[/]", Level.WARNING: "[yellow]look[/]", Level.FAILED: "[red]no[/]"}
+
+
+def check(
+    feed: list[Path] = typer.Option(
+        [], help="Feed definition to check as well; may be given more than once."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
+) -> None:
+    """Tell whether everything a run needs is ready: one line each, and what to do."""
+    with told_plainly():
+        findings = _findings(configured(), feed)
+    level = worst(findings)
+    if as_json:
+        print_json(
+            {"ready": level is not Level.FAILED, "findings": [f.as_dict() for f in findings]}
+        )
+    else:
+        out.print(_table(findings))
+    raise typer.Exit(FAILED if level is Level.FAILED else 0)
+
+
+def _findings(settings: Settings, feeds: list[Path]) -> list[Finding]:
+    connection = Connection(
+        url=settings.ptolemy_url,
+        workspace=settings.ptolemy_workspace,
+        token=settings.ptolemy_token,
+    )
+    definitions = [load_feed(path) for path in feeds]
+    with shared(connection) as ptolemy:
+        findings = list(check_workspace(ptolemy, settings.ptolemy_workspace))
+        if worst(findings) is not Level.FAILED:
+            findings += [
+                check_feed(ptolemy, settings.ptolemy_workspace, definition)
+                for definition in definitions
+            ]
+    findings.append(check_clock(settings.ptolemy_url))
+    findings.append(check_runs(open_store(settings.runs, endpoint_url=settings.store_endpoint_url)))
+    return findings
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(_MARKS[finding.level], finding.subject, finding.found, finding.todo)
+    return table

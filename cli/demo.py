@@ -1,0 +1,160 @@
+"""``armillary demo``: the whole story on this machine alone, in about a minute."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from armillary.errors import ConfigurationError
+from armillary.settings import Settings
+from armillary.sync.outcome import SyncResult
+from cli.console import out, print_json, say
+from cli.exits import FAILED, told_plainly
+from cli.parts import simulator
+from cli.prefect_server import prefect_api
+from cli.sync import Mode, print_result, run_sync
+
+FILES = Path(__file__).resolve().parent.parent / "examples" / "demo"
+FEED = FILES / "northwind.yaml"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One step of the story."""
+
+    title: str
+    delivery: str
+    mode: Mode
+    told: str
+    """What the person should see in the result."""
+    state: str
+    """The state the story needs; anything else means that the demo is broken."""
+
+
+SCENES = (
+    Scene(
+        "Thursday, the first delivery",
+        "2026-11-19",
+        "apply",
+        "A vendor's file of 391 real instruments meets an empty workspace. Every row is mapped and "
+        "checked, the plan is made, and each instrument is created.",
+        "Completed",
+    ),
+    Scene(
+        "The same file again",
+        "2026-11-19",
+        "apply",
+        "Nothing changed, so nothing is written: values are compared by meaning, not by text.",
+        "Completed",
+    ),
+    Scene(
+        "Friday's delivery, planned first",
+        "2026-11-20",
+        "plan",
+        "Five listings, two delistings, eight real changes. Ten more rows only look different "
+        "(0.010 is 0.01, a trailing blank): those cost no call.",
+        "Planned",
+    ),
+    Scene(
+        "Friday's delivery, applied",
+        "2026-11-20",
+        "apply",
+        "Exactly the plan. Delisted instruments are archived, not deleted: their prices stay.",
+        "Completed",
+    ),
+    Scene(
+        "One instrument comes back",
+        "2026-11-21",
+        "apply",
+        "Toshiba is listed again. It is restored with its history, not created a second time.",
+        "Completed",
+    ),
+    Scene(
+        "A broken delivery",
+        "2026-11-23-cut",
+        "apply",
+        "Monday's file holds 2 of 15 venues. A naive sync would archive 284 instruments; the guard "
+        "withholds that and says why.",
+        "Withheld",
+    ),
+)
+
+
+def demo(
+    as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
+) -> None:
+    """Show a week of syncs on a simulated Ptolemy: needs no account and no network."""
+    started = time.monotonic()
+    with told_plainly():
+        _require_files()
+        results = list(_played(as_json=as_json))
+    seconds = time.monotonic() - started
+    broken = [scene.title for scene, result in results if result.state != scene.state]
+    if as_json:
+        print_json(_as_dict(results, seconds))
+    else:
+        _what_next(seconds)
+    if broken:
+        say(f"The demo did not go as it should: {', '.join(broken)}.")
+        raise typer.Exit(FAILED)
+
+
+def _require_files() -> None:
+    if not FEED.exists():
+        raise ConfigurationError(
+            "The demo's vendor files are not installed with the package.",
+            next_step="Run the demo from a clone of the repository: make demo.",
+        )
+
+
+def _played(*, as_json: bool) -> Iterator[tuple[Scene, SyncResult]]:
+    """Play the scenes one after another; each sees what the one before left."""
+    say("Everything runs on this machine: a simulated Ptolemy and a temporary Prefect server.")
+    os.environ.pop("PREFECT_API_URL", None)
+    with (
+        tempfile.TemporaryDirectory(prefix="armillary-demo-") as folder,
+        simulator(runs=folder) as settings,
+        prefect_api(),
+    ):
+        os.environ["ARMILLARY_RUNS"] = folder
+        for number, scene in enumerate(SCENES, start=1):
+            if not as_json:
+                out.print(f"\n[bold]{number}. {scene.title}[/] ({scene.mode})")
+                out.print(scene.told)
+            result = _play(settings, scene)
+            if not as_json:
+                print_result(result)
+            yield scene, result
+
+
+def _play(settings: Settings, scene: Scene) -> SyncResult:
+    delivery = FILES / f"northwind-equities-{scene.delivery}.csv"
+    return run_sync(settings, FEED, scene.mode, [], url=str(delivery))
+
+
+def _as_dict(results: list[tuple[Scene, SyncResult]], seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 1),
+        "scenes": [
+            {"title": scene.title, "delivery": scene.delivery, "result": result.as_dict()}
+            for scene, result in results
+        ],
+    }
+
+
+def _what_next(seconds: float) -> None:
+    out.print(
+        f"\n[bold]That was a week in {seconds:.0f} seconds.[/] What to try next:\n"
+        "  .venv/bin/armillary simulate --port 8700   a workspace of your own to play with\n"
+        "  .venv/bin/armillary sync --help            your own file, planned before it is applied\n"
+        "  examples/demo/northwind.yaml               how a feed is described\n"
+        "  docs/guides/first-sync.md                  from here to your own workspace",
+        markup=True,
+    )

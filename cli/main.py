@@ -1,0 +1,26 @@
+"""The ``armillary`` command: thin; everything it does is a flow or a function elsewhere."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.check import check
+from cli.demo import demo
+from cli.simulate import simulate
+from cli.sync import sync
+
+app = typer.Typer(
+    help="Keeps Ptolemy's instruments aligned.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(sync)
+app.command()(check)
+app.command()(simulate)
+
+
+def main() -> None:
+    """The entry point of the ``armillary`` command."""
+    app()

@@ -1,0 +1,158 @@
+"""``armillary sync``: one sync, run in this process by the same flow as on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
+
+from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.feeds.loading import load_feed
+from armillary.settings import Settings
+from armillary.sync.outcome import SyncFailed, SyncResult
+from armillary.sync.plan import KINDS
+from armillary.sync.report import HEADLINES
+from cli.console import out, print_json, showing_progress
+from cli.exits import told_plainly
+from cli.prefect_server import prefect_api
+
+Mode = Literal["plan", "apply"]
+
+
+def sync(
+    feed: Path = typer.Option(..., help="Feed definition (YAML).", show_default=False),
+    mode: Mode = typer.Option("plan", help="plan writes nothing; apply writes."),
+    only: list[str] = typer.Option(
+        [], help="Limit the run to this identifier; may be given more than once. Never archives."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
+    verbose: bool = typer.Option(False, help="Show Prefect's own log as well."),
+) -> None:
+    """Bring a feed's instruments into the configured workspace."""
+    with told_plainly():
+        load_feed(feed)  # a wrong definition is told before ten seconds of server start
+        settings = configured()
+        with prefect_api(verbose=verbose):
+            result = run_sync(settings, feed, mode, only)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        print_result(result)
+    raise typer.Exit(result.exit_code)
+
+
+def configured() -> Settings:
+    """The machine's settings, or an error that names every missing one."""
+    settings = Settings()
+    missing = [
+        name
+        for name, value in {
+            "ARMILLARY_PTOLEMY_WORKSPACE": settings.ptolemy_workspace,
+            "ARMILLARY_PTOLEMY_TOKEN": settings.ptolemy_token.get_secret_value(),
+        }.items()
+        if not value
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"{' and '.join(missing)} must be set in the environment.",
+            next_step="See docs/guides/first-sync.md, or run `armillary demo` to try without a "
+            "workspace.",
+        )
+    return settings
+
+
+def run_sync(
+    settings: Settings, feed: Path, mode: Mode, only: list[str], **changed: Any
+) -> SyncResult:
+    """Run the flow in this process.
+
+    Args:
+        settings: where and with which token.
+        feed: path of the feed definition.
+        mode: "plan" or "apply".
+        only: identifiers to limit the run to.
+        **changed: fields of the feed to replace, for example ``url``.
+
+    Raises:
+        ArmillaryError: no plan could be made; nothing was written.
+    """
+    from blocks import FileFeed, PtolemyWorkspace  # noqa: PLC0415 - Prefect costs a second
+    from flows.sync_instruments import sync_instruments  # noqa: PLC0415
+
+    workspace = PtolemyWorkspace(
+        url=settings.ptolemy_url,
+        workspace=settings.ptolemy_workspace,
+        token=settings.ptolemy_token,
+    )
+    source = FileFeed.from_file(feed).model_copy(update=changed)
+    with showing_progress():
+        state = sync_instruments(workspace, source, mode, only or None, return_state=True)
+    answer = state.result(raise_on_failure=False)
+    if isinstance(answer, SyncFailed):
+        return answer.result
+    if isinstance(answer, SyncResult):
+        return answer
+    if isinstance(answer, ArmillaryError):
+        raise answer
+    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
+
+
+def print_result(result: SyncResult) -> None:
+    """A result for a person: one headline, one table, the reasons, the cost."""
+    out.print(Markdown(f"**{result.feed}: {result.state.value}.** {HEADLINES[result.state]}"))
+    if result.stopped:
+        out.print(result.stopped, markup=False)
+    out.print(_table(result))
+    if result.mode == "plan":
+        _print_rows("what would change", result.changes)
+    _print_rows("rejected and held", result.problems)
+    for kind, reason in result.withheld_because.items():
+        out.print(f"withheld {kind}: {reason}", markup=False)
+    for reason, count in result.rejected_because.items():
+        out.print(f"rejected {count:,} times: {reason}", markup=False)
+    for warning in result.warnings:
+        out.print(f"note: {warning}", markup=False)
+    left = "" if result.calls.remaining is None else f", {result.calls.remaining:,} left"
+    out.print(
+        f"API calls: {result.calls.used:,} used, {result.calls.forecast:,} forecast for a whole "
+        f"run{left}; the vendor guide's loop: {result.calls.guide:,}"
+    )
+    out.print(f"run {result.run_id}, plan digest {result.digest}", markup=False)
+
+
+def _print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+    out.print(table)
+
+
+def _table(result: SyncResult) -> Table:
+    table = Table("change", box=None, pad_edge=False)
+    for heading in ("planned", "applied", "withheld"):
+        table.add_column(heading, justify="right")
+    for kind in KINDS:
+        counts = (result.planned, result.applied, result.withheld)
+        table.add_row(kind, *(f"{count[kind]:,}" for count in counts))
+    rest = {
+        "unchanged": result.unchanged,
+        "held": result.held,
+        "missing, kept": result.missing_kept,
+        "rows rejected": result.rejected_rows,
+        "changes rejected": result.rejected,
+        "unknown": result.unknown,
+        "not attempted": result.not_attempted if result.mode == "apply" else 0,
+    }
+    for words, count in rest.items():
+        if count:
+            table.add_row(words, f"{count:,}", "", "")
+    return table

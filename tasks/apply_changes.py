@@ -1,0 +1,211 @@
+"""Applying a plan: batches as task runs, records that fail for now as task runs of their own.
+
+Order: restore, create, update, archive. Archives come last, and only if nothing stopped the run
+before them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from typing import cast
+
+import polars as pl
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture, wait
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+
+from armillary import progress
+from armillary.errors import ApiError, TransientError
+from armillary.sync.apply import apply_change
+from armillary.sync.breaker import Breaker
+from armillary.sync.ground import Ground
+from armillary.sync.outcome import Fate, Outcome
+from armillary.sync.plan import KINDS, Change, Plan, iter_changes
+from blocks.ptolemy import PtolemyWorkspace
+from tasks.boundary import may_pass, step
+
+SMALL_PLAN = 200
+"""Up to so many changes, each record is a task run of its own, named after it."""
+
+MOST_BATCHES = 200
+"""A sync makes about this many task runs at most: each costs the Prefect server 16 kB and time."""
+
+SMALLEST_BATCH = 25
+MOST_SINGLE_RETRIES = 50
+"""More records than this failing for now are an outage: they are tried again as batches."""
+
+
+class Applying:
+    """One plan being applied: what every batch of it shares."""
+
+    def __init__(self, plan: Plan, withheld: Collection[str], max_reject_share: float) -> None:
+        self.changes = plan.changes.filter(~pl.col("kind").is_in(list(withheld)))
+        self.breaker = Breaker(self.changes.height, max_reject_share)
+
+    def saw(self, outcome: Outcome) -> None:
+        """Note one outcome and say how far the run has come."""
+        progress.say("applying", self.breaker.saw(outcome), self.changes.height)
+
+
+def apply_plan(workspace: PtolemyWorkspace, ground: Ground, applying: Applying) -> list[Outcome]:
+    """Apply what is not withheld; every change of the plan has exactly one outcome.
+
+    Args:
+        workspace: the connection.
+        ground: type and data types of the plan.
+        applying: the plan, its breaker and its progress.
+    """
+    size = batch_size(applying.changes.height)
+    outcomes: list[Outcome] = []
+    for kind in KINDS:
+        changes = applying.changes.filter(pl.col("kind") == kind)
+        if kind == "archive" and any(outcome.fate is Fate.TRANSIENT for outcome in outcomes):
+            applying.breaker.halt("some records could not be written, so nothing is archived")
+        outcomes += _apply_kind(workspace, ground, applying, changes, size)
+    return outcomes
+
+
+def batch_size(changes: int) -> int:
+    """How many records share a task run."""
+    if changes <= SMALL_PLAN:
+        return 1
+    return max(SMALLEST_BATCH, math.ceil(changes / MOST_BATCHES))
+
+
+def _apply_kind(
+    workspace: PtolemyWorkspace,
+    ground: Ground,
+    applying: Applying,
+    changes: pl.DataFrame,
+    size: int,
+) -> list[Outcome]:
+    first = _in_batches(workspace, ground, applying, changes, size, look_first=False)
+    again = [outcome.identifier for outcome in first if outcome.fate is Fate.TRANSIENT]
+    if not again or applying.breaker.stopped:
+        return first
+    failed = changes.filter(pl.col("identifier").is_in(again))
+    if len(again) > MOST_SINGLE_RETRIES:
+        second = _in_batches(workspace, ground, applying, failed, size, look_first=True)
+    else:
+        second = _one_by_one(workspace, ground, failed)
+    kept = [outcome for outcome in first if outcome.fate is not Fate.TRANSIENT]
+    return kept + second
+
+
+def _in_batches(
+    workspace: PtolemyWorkspace,
+    ground: Ground,
+    applying: Applying,
+    changes: pl.DataFrame,
+    size: int,
+    *,
+    look_first: bool,
+) -> list[Outcome]:
+    futures: list[PrefectFuture[list[Outcome]]] = [
+        apply_batch.submit(
+            workspace, ground, applying, part, label=batch_label(part), look_first=look_first
+        )
+        for part in changes.iter_slices(size)
+    ]
+    wait(list(futures))
+    return [outcome for future in futures for outcome in future.result()]
+
+
+def batch_label(part: pl.DataFrame) -> str:
+    """What the UI calls a batch: the record, or the first and last of several."""
+    kind, first = part.row(0)[:2]
+    if part.height == 1:
+        return f"{kind} {first}"
+    return f"{kind} {first} to {part.row(-1)[1]} ({part.height})"
+
+
+@step(name="apply batch", task_run_name="{label}")
+def apply_batch(
+    workspace: PtolemyWorkspace,
+    ground: Ground,
+    applying: Applying,
+    part: pl.DataFrame,
+    *,
+    label: str,
+    look_first: bool,
+) -> list[Outcome]:
+    """Apply the changes of one batch, one after another; one bad record never stops the others."""
+    del label  # names the task run
+    with workspace.connect() as ptolemy:
+        outcomes = []
+        for change in iter_changes(part):
+            if applying.breaker.stopped:
+                outcomes.append(_not_attempted(change, applying.breaker.stopped))
+                continue
+            try:
+                outcome = apply_change(ptolemy, ground, change, look_first=look_first)
+            except ApiError as error:
+                applying.breaker.fault(error)
+                outcome = Outcome(change.kind, change.identifier, Fate.UNKNOWN, str(error))
+            applying.saw(outcome)
+            outcomes.append(outcome)
+    return cast("list[Outcome]", _as_state(outcomes))  # Prefect unwraps a returned state
+
+
+def _not_attempted(change: Change, why: str) -> Outcome:
+    return Outcome(change.kind, change.identifier, Fate.NOT_ATTEMPTED, why)
+
+
+def _as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
+    """Green with a name that tells: a rejected record is seen in the list of task runs."""
+    if len(outcomes) == 1:
+        name = outcomes[0].fate.value.replace("_", " ").title().replace(" ", "")
+        return Completed(name=name, message=outcomes[0].reason or None, data=outcomes)
+    counts = {fate: sum(1 for o in outcomes if o.fate is fate) for fate in Fate}
+    message = ", ".join(f"{count} {fate.value}" for fate, count in counts.items() if count)
+    return Completed(name="Applied", message=message, data=outcomes)
+
+
+def _one_by_one(
+    workspace: PtolemyWorkspace, ground: Ground, changes: pl.DataFrame
+) -> list[Outcome]:
+    futures = [
+        (change, retry_record.submit(workspace, ground, change, label=change.label))
+        for change in iter_changes(changes)
+    ]
+    wait([future for _, future in futures])
+    return list(_settled(futures))
+
+
+def _settled(
+    futures: list[tuple[Change, PrefectFuture[Outcome]]],
+) -> Iterator[Outcome]:
+    for change, future in futures:
+        answer: object = future.result(raise_on_failure=False)
+        if isinstance(answer, Outcome):
+            yield answer
+        else:
+            yield Outcome(change.kind, change.identifier, Fate.UNKNOWN, str(answer))
+
+
+@step(
+    name="retry record",
+    task_run_name="{label}",
+    retries=4,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=may_pass,
+)
+def retry_record(
+    workspace: PtolemyWorkspace, ground: Ground, change: Change, *, label: str
+) -> Outcome:
+    """Try one record again with Prefect's retries, and none in the transport.
+
+    Raises:
+        TransientError: it failed for now once more.
+        ApiError: the fault concerns every record.
+    """
+    del label
+    with workspace.connect() as ptolemy:
+        single = ptolemy.with_single_attempts()
+        outcome = apply_change(single, ground, change, look_first=True)
+    if outcome.fate is Fate.TRANSIENT:
+        raise TransientError(outcome.reason, method="", path=change.label, status=outcome.status)
+    return outcome

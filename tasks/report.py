@@ -1,0 +1,121 @@
+"""What a run tells people: artifacts for the UI and events for automations.
+
+Best effort: the data work is done, and a server that is down must not turn it into a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events import emit_event
+from prefect.logging import get_run_logger
+
+from armillary import progress
+from armillary.clock import Clock, SystemClock
+from armillary.sync.judged import JudgedPlan
+from armillary.sync.outcome import State, SyncResult
+from armillary.sync.report import summary
+from armillary.sync.rows import change_rows, problem_rows
+from tasks.boundary import step
+
+MOST_ROWS = 100
+"""Rows an artifact's table shows; it says how many it left out."""
+
+UPDATE_SECONDS = 2.0
+"""How often the progress artifact may be updated: each update is a call to the Prefect server."""
+
+EVENTS = {
+    State.COMPLETED: "completed",
+    State.COMPLETED_WITH_REJECTS: "rejected",
+    State.TOO_MANY_REJECTS: "rejected",
+    State.WITHHELD: "withheld",
+    State.FAILED: "failed",
+}
+"""Which event a final state emits; a plan emits none."""
+
+
+@step(name="report sync", task_run_name="report {result.state}")
+def report_sync(result: SyncResult, judged: JudgedPlan | None, workspace_slug: str) -> None:
+    """Leave the summary and the tables of changes and problems, and emit the event."""
+    key = artifact_key("sync", workspace_slug, result.feed)
+    _best_effort(
+        lambda: create_markdown_artifact(
+            summary(result), key=key, description=f"Sync of {result.feed}: {result.state}"
+        )
+    )
+    if judged is not None:
+        _table(f"{key}-changes", "Planned changes", change_rows(judged.plan, MOST_ROWS))
+        _table(f"{key}-problems", "Rejected and held", problem_rows(judged.plan, MOST_ROWS))
+    if result.state in EVENTS:
+        _best_effort(
+            lambda: emit_event(
+                event=f"armillary.sync.{EVENTS[result.state]}",
+                resource={
+                    "prefect.resource.id": f"armillary.workspace.{workspace_slug}",
+                    "prefect.resource.name": workspace_slug,
+                },
+                payload=result.as_dict(),
+            )
+        )
+
+
+def artifact_key(*parts: str) -> str:
+    """A key as Prefect wants it: lower-case letters, digits and dashes."""
+    text = "-".join(parts).lower()
+    return "".join(char if char.isascii() and char.isalnum() else "-" for char in text).strip("-")
+
+
+@contextmanager
+def progress_artifact(description: str, clock: Clock | None = None) -> Iterator[None]:
+    """Show the progress of the block as an artifact of the run, updated every few seconds."""
+    shown = _ShownProgress(description, clock or SystemClock())
+    with progress.listening(shown.heard):
+        yield
+    shown.finish()
+
+
+class _ShownProgress:
+    """A progress artifact that follows what is said."""
+
+    def __init__(self, description: str, clock: Clock) -> None:
+        self._clock = clock
+        self._next = clock.monotonic()
+        self._last = 0.0
+        self._artifact: UUID | None = _best_effort(
+            lambda: create_progress_artifact(0.0, description=description)
+        )
+
+    def heard(self, said: progress.Progress) -> None:
+        if said.total and self._clock.monotonic() >= self._next:
+            self._next = self._clock.monotonic() + UPDATE_SECONDS
+            self._update(100.0 * said.done / said.total)
+
+    def finish(self) -> None:
+        self._update(100.0)
+
+    def _update(self, percent: float) -> None:
+        artifact, self._last = self._artifact, percent
+        if artifact is not None:
+            _best_effort(lambda: update_progress_artifact(artifact, percent))
+
+
+def _table(key: str, description: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        _best_effort(lambda: create_table_artifact(rows, key=key, description=description))
+
+
+def _best_effort(tell: Callable[[], Any]) -> Any:
+    try:
+        return tell()
+    except Exception as error:  # noqa: BLE001 - whatever Prefect's server does, the data work stands
+        get_run_logger().warning("The Prefect server did not take a report: %s", error)
+        return None

@@ -1,0 +1,61 @@
+"""What every test may use: a simulator on loopback, a Prefect server, and no way out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything imports Prefect: no telemetry, and nothing of the person who runs the tests.
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
+    del os.environ[name]
+os.environ.pop("PREFECT_API_URL", None)
+
+from simulator import Config, Simulator  # noqa: E402
+
+DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+"""Real daily files; tests that need them are skipped where they are absent."""
+
+MakeSimulator = Callable[..., Simulator]
+
+
+@pytest.fixture
+def make_simulator() -> Iterator[MakeSimulator]:
+    """Start a simulator: ``make_simulator("reference", count_body="bare")``."""
+    with ExitStack() as stack:
+
+        def start(preset: str = "reference", **switches: Any) -> Simulator:
+            config = Config.preset(preset, **switches)  # type: ignore[arg-type]
+            return stack.enter_context(Simulator(config))
+
+        yield start
+
+
+@pytest.fixture
+def sim(make_simulator: MakeSimulator) -> Simulator:
+    """A simulator of preset ``reference`` with an empty workspace ``demo``."""
+    return make_simulator()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A temporary Prefect server for the session."""
+    os.environ["PREFECT_LOCAL_STORAGE_PATH"] = str(tmp_path_factory.mktemp("results"))
+    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+
+    with prefect_test_harness(server_startup_timeout=90):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test's runs remember nothing of another's."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("ARMILLARY_RUNS", str(folder))
+    return folder

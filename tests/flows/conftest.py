@@ -1,0 +1,33 @@
+"""Running the flow itself, against a temporary Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from armillary.feeds.definition import FeedDefinition
+from simulator import Simulator
+
+RunSync = Callable[..., Any]
+
+
+@pytest.fixture
+def run_sync(prefect_server: None) -> RunSync:
+    """``run_sync(sim, definition, mode, only)`` returns the final state of a flow run."""
+    from blocks import FileFeed, PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
+    from flows.sync_instruments import sync_instruments  # noqa: PLC0415
+
+    def run(
+        sim: Simulator,
+        definition: FeedDefinition,
+        mode: str = "apply",
+        only: list[str] | None = None,
+        **changed: Any,
+    ) -> Any:
+        facts = {"url": f"{sim.url}/v1", "workspace": "demo", "token": sim.token} | changed
+        feed = FileFeed(**dict(definition))
+        return sync_instruments(PtolemyWorkspace(**facts), feed, mode, only, return_state=True)
+
+    return run
