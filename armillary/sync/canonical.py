@@ -86,15 +86,12 @@ def _expand(text: str) -> str | None:
 
 def _shortest(text: pl.Expr) -> pl.Expr:
     """No plus sign, no needless zeros on either side, no trailing point, no negative zero."""
-    sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
-    digits = text.str.strip_chars_start("+-").str.strip_chars_start("0")
-    trimmed = (
-        pl.when(digits.str.contains(".", literal=True))
-        .then(digits.str.strip_chars_end("0").str.strip_chars_end("."))
-        .otherwise(digits)
+    return (
+        text.str.replace(r"^\+?(-?)0*([0-9]*)(?:\.([0-9]*?)0*)?$", "$1$2.$3")
+        .str.strip_suffix(".")
+        .str.replace(r"^(-?)(\.|$)", "${1}0$2")
+        .str.replace(r"^-0$", "0")
     )
-    whole = pl.when(trimmed.str.starts_with(".")).then(pl.lit("0") + trimmed).otherwise(trimmed)
-    return pl.when(whole == "").then(pl.lit("0")).otherwise(sign + whole)
 
 
 def _date(text: pl.Expr) -> pl.Expr:

@@ -17,6 +17,7 @@ from armillary.api.models import Page
 from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import RequestRejected
+from armillary.feeds.identifiers import folded
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns
 from armillary.sync.workspace import PAGE_SIZE
@@ -56,13 +57,8 @@ def find_owners(
     found = _by_ids(ptolemy, wanted, canaries, types) if canaries else None
     if found is None:
         found = _by_pages(ptolemy, types)
-    folded = pl.DataFrame({"identifier": wanted}).select(fold(pl.col("identifier"))).to_series()
-    return found.filter(fold(pl.col("identifier")).is_in(folded.implode()))
-
-
-def fold(identifier: pl.Expr) -> pl.Expr:
-    """What two identifiers share when they differ only in case or outer blanks (contract N3)."""
-    return identifier.str.strip_chars().str.to_lowercase()
+    keys = pl.DataFrame({"identifier": wanted}).select(folded(pl.col("identifier"))).to_series()
+    return found.filter(folded(pl.col("identifier")).is_in(keys.implode()))
 
 
 def _any_id(ptolemy: Ptolemy) -> list[str]:
@@ -103,13 +99,13 @@ def _by_ids(
     columns = InstrumentColumns(types)
     for chunk in _chunks(wanted, reserved=len(proof)):
         asked = {*chunk, *proof}
-        folded = {identifier.strip().lower() for identifier in asked}
+        variants = {identifier.strip().casefold() for identifier in asked}
         seen: set[str] = set()
         try:
             for page in _id_pages(ptolemy, [*chunk, *proof]):
                 for row in page.rows:
-                    identifier = str(row.get("identifier", "")).strip().lower()
-                    if row.get("id") not in asked and identifier not in folded:
+                    identifier = str(row.get("identifier", "")).strip().casefold()
+                    if row.get("id") not in asked and identifier not in variants:
                         return None
                     seen.add(str(row.get("id")))
                 columns.take(page)

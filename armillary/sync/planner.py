@@ -16,12 +16,12 @@ import msgspec
 import polars as pl
 
 from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.identifiers import folded
 from armillary.feeds.reading import FeedReading
 from armillary.sync import compare
 from armillary.sync.canonical import CLEAR
 from armillary.sync.frames import column, in_scope
 from armillary.sync.ground import Ground
-from armillary.sync.owners import fold
 from armillary.sync.plan import REJECTS, Plan, sort_changes
 from armillary.sync.sorting import Sorting
 from armillary.sync.workspace import WorkspaceReading
@@ -53,7 +53,7 @@ def echoes_frame(echoes: Iterable[Any]) -> pl.DataFrame:
 def candidates(records: pl.DataFrame, active: pl.DataFrame) -> list[str]:
     """Identifiers that a plan might create: their owners have to be looked up first."""
     unknown = records.join(active, on="identifier", how="anti", maintain_order="left")
-    free = unknown.filter(~fold(pl.col("identifier")).is_in(_folded(active).implode()))
+    free = unknown.filter(~folded(pl.col("identifier")).is_in(_folded(active).implode()))
     return free["identifier"].to_list()
 
 
@@ -202,9 +202,9 @@ class _Planning:
     def _hold_case_variants(self, unknown: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
         """Hold records whose identifier equals an existing one but for case or blanks (N3)."""
         variants = others.select(
-            fold(pl.col("identifier")).alias("folded"), pl.col("identifier").alias("existing")
+            folded(pl.col("identifier")).alias("folded"), pl.col("identifier").alias("existing")
         ).unique("folded", keep="first", maintain_order=True)
-        keyed = unknown.with_columns(fold(pl.col("identifier")).alias("folded"))
+        keyed = unknown.with_columns(folded(pl.col("identifier")).alias("folded"))
         self.sorting.hold(
             keyed.join(variants, on="folded", how="inner", maintain_order="left"),
             pl.format("differs only in case from {}, which the workspace has", pl.col("existing")),
@@ -238,7 +238,9 @@ class _Planning:
 def _missing(active: pl.DataFrame, records: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
     """Owned records that no row of the feed speaks of, not even a rejected or case-varied one."""
     present = pl.concat([records.select("identifier"), rejects.select("identifier")])
-    return active.filter(~fold(pl.col("identifier")).is_in(_folded(present).drop_nulls().implode()))
+    return active.filter(
+        ~folded(pl.col("identifier")).is_in(_folded(present).drop_nulls().implode())
+    )
 
 
 def _without(records: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
@@ -254,7 +256,7 @@ def _only(frame: pl.DataFrame, only: Collection[str]) -> pl.DataFrame:
 
 
 def _folded(frame: pl.DataFrame) -> pl.Series:
-    return frame.select(fold(pl.col("identifier"))).to_series()
+    return frame.select(folded(pl.col("identifier"))).to_series()
 
 
 def _as_rejects(rejects: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,44 @@
+"""What an identifier must look like, and when two of them are too alike."""
+
+from __future__ import annotations
+
+import polars as pl
+
+MAX_CHARS = 255
+"""No rule is documented (contract N3); what fits a common database column is taken."""
+
+_CONTROL = r"[\p{Cc}\p{Zl}\p{Zp}]"
+_UUID = r"(?i)^(urn:uuid:)?\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$"
+
+
+def problem(identifier: pl.Expr) -> pl.Expr:
+    """Why an identifier cannot be used, in words; null when it can."""
+    length = identifier.str.len_chars()
+    return (
+        pl.when(length > MAX_CHARS)
+        .then(
+            pl.format(
+                "the identifier is {} characters long; at most {} are safe", length, MAX_CHARS
+            )
+        )
+        .when(identifier.str.contains(_CONTROL))
+        .then(pl.lit("the identifier contains a control character or a line break"))
+        .when(identifier.str.contains(_UUID))
+        .then(
+            pl.lit(
+                "the identifier looks like a UUID, so Ptolemy would take it for an id of its own"
+            )
+        )
+        .when(identifier.is_in([".", ".."]))
+        .then(pl.lit("the identifier is only dots, which no address can carry"))
+    )
+
+
+def folded(identifier: pl.Expr) -> pl.Expr:
+    """What two identifiers share that differ only in case or outer blanks."""
+    text = identifier.str.strip_chars()
+    return (
+        pl.when(text.str.contains(r"[^\x00-\x7f]"))
+        .then(text.map_elements(str.casefold, return_dtype=pl.String, skip_nulls=True))
+        .otherwise(text.str.to_lowercase())
+    )

@@ -1,0 +1,210 @@
+"""Reading a feed definition from a YAML file, with errors that say what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from armillary.errors import ConfigurationError
+from armillary.feeds.definition import FeedDefinition, FieldRule, Limits
+from armillary.feeds.location import resolved
+
+_NEXT = "Mend the feed definition, then start again."
+_STRING = "tag:yaml.org,2002:str"
+_TEXTS = ("name", "instrument_type", "identifier", "name_template", "url", "encoding", "delimiter")
+_TEXT_TREES = ("fields", "scope", "stable_keys")
+"""Where every value and key is text, so that an unquoted ``NO`` or ``1.10`` must not pass."""
+
+Place = tuple[int | str, ...]
+
+_BRANCH = re.compile(r"^(FieldRule|function-.*|str|dict\[.*|list\[.*|literal\[.*)$")
+"""How pydantic marks in a place which member of a union it tried."""
+
+
+def load_feed(path: Path | str) -> FeedDefinition:
+    """Read a feed definition; a relative ``url`` is taken from the folder of the file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, is no YAML mapping, or a key in it is wrong;
+            every wrong key is named at once, with what is allowed.
+    """
+    path = Path(path)
+    problems, content = _parsed(path)
+    if not problems:
+        try:
+            definition = FeedDefinition.model_validate(content)
+        except ValidationError as error:
+            problems = _explained(error, content)
+        else:
+            return definition.model_copy(
+                update={"url": resolved(definition.url, path.absolute().parent)}
+            )
+    raise ConfigurationError(f"{path}: {'; '.join(problems)}.", next_step=_NEXT)
+
+
+def _parsed(path: Path) -> tuple[list[str], Any]:
+    """What is wrong with the file as YAML, and its content."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ["there is no such file"], None
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"the file cannot be read as text ({type(error).__name__})"], None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if not isinstance(node, yaml.MappingNode):
+            return ["the file holds no keys; it starts as in `name: vendor-asx`"], None
+        problems = [*_repeated(node, set()), *_unquoted(node)]
+        return problems, None if problems else yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        return [f"{where}not valid YAML: {error.problem}"], None
+    except (yaml.YAMLError, ValueError) as error:
+        return [f"not valid YAML: {' '.join(str(error).split())}"], None
+
+
+def _repeated(node: yaml.Node, seen: set[int]) -> Iterator[str]:
+    """Keys written twice in one mapping: YAML itself would silently keep the last."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from _repeated(child, seen)
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if str(key.value) in lines:
+                first = lines[str(key.value)]
+                yield f"{key.value} is written twice, in lines {first} and {_line(key)}"
+            lines.setdefault(str(key.value), _line(key))
+            yield from _repeated(value, seen)
+
+
+def _unquoted(root: yaml.MappingNode) -> Iterator[str]:
+    """Scalars that stand where text belongs and that YAML reads as something else."""
+    for key, value in root.value:
+        if key.value in _TEXT_TREES:
+            yield from _unquoted_below(value, str(key.value))
+        elif key.value in _TEXTS:
+            yield from _unquoted_scalar(value, str(key.value))
+
+
+def _unquoted_below(node: yaml.Node, place: str) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _unquoted_scalar(key, f"a key of {place}")
+            yield from _unquoted_below(value, f"{place}.{key.value}")
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from _unquoted_below(child, place)
+    elif place not in _TEXT_TREES:
+        yield from _unquoted_scalar(node, place)
+
+
+def _unquoted_scalar(node: yaml.Node, place: str) -> Iterator[str]:
+    if not isinstance(node, yaml.ScalarNode) or node.tag == _STRING:
+        return
+    kind = node.tag.rpartition(":")[2]
+    if kind == "null":
+        if place.rpartition(".")[2] not in {"blank", "map", "name_template"}:
+            yield f"{place} is empty (line {_line(node)})"
+        return
+    read_as = {"bool": "yes or no", "timestamp": "a date", "int": "a number", "float": "a number"}
+    yield (
+        f"{place} is {node.value} without quotes (line {_line(node)}), which YAML reads as "
+        f'{read_as.get(kind, kind)}: write "{node.value}"'
+    )
+
+
+def _line(node: yaml.Node) -> int:
+    line: int = node.start_mark.line + 1
+    return line
+
+
+def _explained(error: ValidationError, content: Any) -> list[str]:
+    """The problems of a validation, one sentence each, in the order of the fields."""
+    problems: dict[str, None] = {}
+    for fault in error.errors(include_url=False):
+        place = _without_branches(fault["loc"], content)
+        if place is not None:
+            problems[
+                _sentence(place, fault["type"], fault["msg"], fault.get("ctx", {}), content)
+            ] = None
+    return list(problems)
+
+
+def _without_branches(loc: Place, content: Any) -> Place | None:
+    """The place of a fault without pydantic's marks of union members.
+
+    None for a fault of a member that was not meant: a text is no failed rule.
+    """
+    place: list[int | str] = []
+    value = content
+    for part in loc:
+        if _holds(value, part):
+            value = value[part]
+        elif _BRANCH.match(str(part)):
+            # A mark of a scalar member fits a scalar only, one of a nested member nested values.
+            if (part == "str" or str(part).startswith("literal[")) is isinstance(
+                value, (dict, list)
+            ):
+                return None
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _holds(value: Any, part: int | str) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
+
+
+def _sentence(place: Place, kind: str, said: str, context: dict[str, Any], content: Any) -> str:
+    key = ".".join(str(part) for part in place)
+    value = _value_at(place, content)
+    if kind == "extra_forbidden":
+        return _unknown_key(key, place)
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "literal_error":
+        known = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"{key} '{value}' is not known here; known: {known}"
+    if kind == "value_error":
+        problem = said.removeprefix("Value error, ")
+        return f"{key}: {problem}" if key else problem
+    shown = "" if key == "url" else f" (it is {value!r})"
+    return f"{key}: {said[0].lower()}{said[1:]}{shown}"
+
+
+def _unknown_key(key: str, place: Place) -> str:
+    allowed = _allowed(place)
+    close = get_close_matches(str(place[-1]), allowed, n=1)
+    guess = f"did you mean {close[0]}? " if close else ""
+    return f"{key} is not a known key: {guess}Allowed: {', '.join(allowed)}"
+
+
+def _allowed(place: Place) -> Sequence[str]:
+    model: type[BaseModel] = FeedDefinition
+    if place[0] == "limits" and len(place) > 1:
+        model = Limits
+    elif place[0] == "fields" and len(place) > 1:
+        model = FieldRule
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _value_at(place: Place, content: Any) -> Any:
+    for part in place:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return content

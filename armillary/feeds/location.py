@@ -1,0 +1,65 @@
+"""What the address of a feed tells before it is opened: its format, its packing, how to show it."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+FileFormat = Literal["csv", "json", "ndjson", "parquet"]
+FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
+
+Packing = Literal["gzip", "bzip2", "xz", "zip"]
+
+_FORMAT_BY_SUFFIX: dict[str, FileFormat] = {
+    ".csv": "csv",
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+}
+_PACKING_BY_SUFFIX: dict[str, Packing] = {
+    ".gz": "gzip",
+    ".bz2": "bzip2",
+    ".xz": "xz",
+    ".zip": "zip",
+}
+
+
+def is_remote(url: str) -> bool:
+    """Whether the address names a protocol, as ``s3://`` does."""
+    return "://" in url
+
+
+def shown(url: str) -> str:
+    """The address as a message may show it: without user, password, query or fragment."""
+    if not is_remote(url):
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def packing_of(url: str) -> Packing | None:
+    """How the file is packed, by the end of its name."""
+    suffixes = _suffixes(url)
+    return _PACKING_BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
+def format_of(url: str) -> FileFormat | None:
+    """The format of the file, by the end of its name before any packing suffix."""
+    suffixes = _suffixes(url)
+    if suffixes and suffixes[-1] in _PACKING_BY_SUFFIX:
+        suffixes = suffixes[:-1]
+    return _FORMAT_BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
+def resolved(url: str, folder: Path) -> str:
+    """A relative path taken from ``folder``; any other address as it stands."""
+    if is_remote(url):
+        return url
+    return str(folder / Path(url).expanduser())
+
+
+def _suffixes(url: str) -> list[str]:
+    return [suffix.lower() for suffix in PurePosixPath(shown(url)).suffixes]

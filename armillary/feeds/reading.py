@@ -1,0 +1,211 @@
+"""Reading a feed: from a file at an address to records and rejects, as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+import polars as pl
+
+from armillary.errors import FeedRefused
+from armillary.feeds.content import decoded, refuse_other_format
+from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.delimited import read_delimited
+from armillary.feeds.duplicates import judge_duplicates
+from armillary.feeds.json_records import read_array, read_lines
+from armillary.feeds.location import shown
+from armillary.feeds.mapping import BAD, Mapping, mapping_of
+from armillary.feeds.parquet import read_parquet
+from armillary.feeds.source import fetch
+from armillary.feeds.table import ROW, Table, cell, own_cells
+from armillary.sync.canonical import DataType
+
+_NAMED_REASONS = 3
+
+
+@dataclass(frozen=True)
+class FeedReading:
+    """What a feed says, and what in it could not be used.
+
+    Attributes:
+        records: ``row`` (UInt32: number of the record in the source; a csv header is row 1, a first
+            object or parquet row is 1), ``identifier``, ``name`` (null when blank), and one String
+            column ``field.<key>`` per mapped field: canonical text, ``""`` to clear, null to leave
+            alone. In the order of the source, each identifier once.
+        rejects: ``row``, ``identifier`` (null when it cannot be read), ``reason``, ``cells`` (JSON
+            object of the source's own columns, or ``{"line": text}``). In the order of the source.
+        rows_read: Rows that are not blank: records, rejects and repeated rows together.
+        blank_rows: Rows of only blanks, which are no rows.
+        repeated_rows: Rows equal to one above them, which count once.
+        warnings: What a person should look at although nothing was rejected for it.
+        source: The address, without anything secret.
+        columns: The source's own columns, in order.
+    """
+
+    records: pl.DataFrame
+    rejects: pl.DataFrame
+    rows_read: int
+    blank_rows: int
+    repeated_rows: int
+    warnings: tuple[str, ...]
+    source: str
+    columns: tuple[str, ...]
+
+
+def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> FeedReading:
+    """Read and map a feed.
+
+    Args:
+        definition: What the source is and how it maps.
+        data_types: Data type by field key, of the fields the instrument type has.
+
+    Raises:
+        ConfigurationError: The definition does not fit the workspace, or its address is unusable.
+        FeedRefused: The source as a whole cannot be trusted, or no row of it can be used.
+    """
+    mapping = mapping_of(definition, data_types)
+    source = shown(definition.url)
+    table = _table(definition, mapping, source)
+    _refuse_missing_columns(table, mapping, source)
+    table = replace(table, cells=mapping.trimmed(table.cells))
+    mapped = mapping.applied(table.cells).with_columns(
+        pl.col(BAD) | pl.col(ROW).is_in(table.faults[ROW].implode())
+    )
+    again, repeats = judge_duplicates(mapped)
+    rejects = _rejects(table, mapping, mapped, again)
+    dropped = pl.concat([rejects[ROW], repeats])
+    records = mapped.drop(BAD)
+    if not dropped.is_empty():
+        records = records.filter(~pl.col(ROW).is_in(dropped.implode()))
+    if records.is_empty():
+        raise _nothing_usable(rejects, source)
+    return FeedReading(
+        records=records,
+        rejects=rejects,
+        rows_read=table.cells.height + table.broken.height,
+        blank_rows=table.blank_rows,
+        repeated_rows=len(repeats),
+        warnings=(
+            *table.warnings,
+            *_blank_columns(table, mapping),
+            *_number_columns(table, mapping),
+        ),
+        source=source,
+        columns=table.columns,
+    )
+
+
+def _table(definition: FeedDefinition, mapping: Mapping, source: str) -> Table:
+    content = fetch(definition.url)
+    file_format = definition.file_format
+    refuse_other_format(content, file_format, source)
+    if file_format == "parquet":
+        return read_parquet(content, mapping.columns, source)
+    content = decoded(content, definition.encoding, source)
+    if file_format == "csv":
+        return read_delimited(content, definition.delimiter, source)
+    if not content.strip():
+        raise FeedRefused(f"{source} is empty: it holds nothing but blanks.")
+    read = read_array if file_format == "json" else read_lines
+    return read(content, mapping.columns, source)
+
+
+def _refuse_missing_columns(table: Table, mapping: Mapping, source: str) -> None:
+    if table.cells.is_empty() and table.broken.is_empty():
+        raise FeedRefused(f"{source} holds not a single record.")
+    if not table.columns:
+        raise _nothing_usable(_broken(table), source)
+    missing = [name for name in mapping.columns if name not in table.columns]
+    if not missing:
+        return
+    close = {name: get_close_matches(name, table.columns, n=1) for name in missing}
+    named = ", ".join(
+        f"'{name}'" + (f" (did you mean '{close[name][0]}'?)" if close[name] else "")
+        for name in missing
+    )
+    raise FeedRefused(
+        f"{source} has no column {named}, which the feed definition needs. Its columns: "
+        f"{', '.join(table.columns)}. {table.hint}".rstrip()
+    )
+
+
+def _rejects(
+    table: Table, mapping: Mapping, mapped: pl.DataFrame, again: pl.DataFrame
+) -> pl.DataFrame:
+    """Every reject with all its reasons."""
+    bad = table.cells.filter(mapped[BAD]).join(table.faults, on=ROW, how="anti")
+    reasons = pl.concat(
+        [
+            table.faults.select(ROW, pl.col("fault").alias("reason")),
+            mapping.problems(bad),
+            again,
+        ]
+    )
+    reasons = reasons.group_by(ROW, maintain_order=True).agg(pl.col("reason").str.join("; "))
+    rejected = table.cells.join(reasons.select(ROW), on=ROW, how="semi", maintain_order="left")
+    cut = (
+        own_cells(rejected)
+        .join(reasons, on=ROW)
+        .join(mapped.select(ROW, "identifier"), on=ROW, maintain_order="left")
+        .select(ROW, "identifier", "reason", "cells")
+    )
+    return pl.concat([cut, _broken(table)]).sort(ROW)
+
+
+def _broken(table: Table) -> pl.DataFrame:
+    return table.broken.select(
+        ROW,
+        pl.lit(None, dtype=pl.String).alias("identifier"),
+        "reason",
+        pl.struct("line").struct.json_encode().alias("cells"),
+    )
+
+
+def _nothing_usable(rejects: pl.DataFrame, source: str) -> FeedRefused:
+    causes = rejects.group_by("reason").agg(
+        pl.len().alias("rows"), pl.col(ROW).min().alias("first")
+    )
+    causes = causes.sort(["rows", "first"], descending=[True, False])
+    named = "; ".join(
+        f"row {first}: {reason}" if rows == 1 else f"{rows} rows from row {first}: {reason}"
+        for reason, rows, first in causes.head(_NAMED_REASONS).iter_rows()
+    )
+    others = causes.height - _NAMED_REASONS
+    more = f"; and {others} other reasons" if others > 0 else ""
+    count = "1 row" if rejects.height == 1 else f"{rejects.height} rows"
+    return FeedRefused(f"{source} has {count} and none can be used: {named}{more}.")
+
+
+def _blank_columns(table: Table, mapping: Mapping) -> list[str]:
+    names = [cell(name) for name in mapping.columns]
+    blank = table.cells.select((pl.col(names) == "").all()).row(0)
+    warnings = []
+    for name, is_blank in zip(mapping.columns, blank, strict=True):
+        if is_blank:
+            effects = [
+                f"{field.key} is {'emptied' if field.clears else 'left alone'} everywhere"
+                for field in mapping.fields
+                if name in field.template.columns
+            ]
+            if mapping.name and name in mapping.name.columns:
+                effects.append("names are left alone")
+            warnings.append(f"The column '{name}' is blank in every row: {', '.join(effects)}.")
+    return warnings
+
+
+def _number_columns(table: Table, mapping: Mapping) -> list[str]:
+    """A number that stands for text has lost its leading zeros before it came here."""
+    texts = {"the identifier": mapping.identifier.columns}
+    texts |= {
+        f"the text field {field.key}": field.template.columns
+        for field in mapping.fields
+        if field.data_type is DataType.TEXT
+    }
+    return [
+        f"The column '{name}' holds numbers, not text, and makes {target}: leading zeros, if it "
+        "ever had any, are lost."
+        for target, columns in texts.items()
+        for name in columns
+        if name in table.numbers
+    ]
