@@ -16,6 +16,7 @@
         │   ├── NotFound            404
         │   └── Conflict            409
         └── UnexpectedAnswer        not what the contract says: stop rather than guess
+            └── PagesLeadNowhere    ... a list goes round or breaks off: it proves nothing
 
 The class says what the caller does, never what the server's text said (contract N1).
 """
@@ -177,3 +178,10 @@ class UnexpectedAnswer(ApiError):
     """An answer outside the contract; guessing could do harm, so the run stops."""
 
     next_step = "Nothing is guessed: report the request and its answer to Ptolemy's support."
+
+
+class PagesLeadNowhere(UnexpectedAnswer):
+    """The pages of a list go round in a circle or break off (``reliability.md`` A27).
+
+    What was read of them is real, but what was not read proves nothing.
+    """

@@ -9,6 +9,7 @@ from armillary.api.models import Page
 from armillary.errors import (
     ApiError,
     CursorExpired,
+    PagesLeadNowhere,
     RequestRejected,
     UnexpectedAnswer,
 )
@@ -49,7 +50,7 @@ class Paging:
 
         Raises:
             CursorExpired: a page after the first was refused: see :func:`read_all`.
-            UnexpectedAnswer: the pages lead nowhere or never end (``reliability.md`` A27).
+            PagesLeadNowhere: they go round or never end (``reliability.md`` A27).
         """
         page = self._first()
         while True:
@@ -107,19 +108,22 @@ class Paging:
         if not page.has_more:
             return
         if not page.next_cursor:
-            raise self._unexpected("more pages are announced, but no cursor to the next is given.")
+            raise self._nowhere("more pages are announced, but no cursor to the next is given.")
         if page.next_cursor in self._cursors:
-            raise self._unexpected("the same cursor came twice: the pages go round in a circle.")
+            raise self._nowhere("the same cursor came twice: the pages go round in a circle.")
         self._cursors.add(page.next_cursor)
         if repeated:
-            raise self._unexpected("a page held nothing but records that were read before.")
+            raise self._nowhere("a page held nothing but records that were read before.")
         if self._max_rows is not None and self._rows > self._max_rows:
-            raise self._unexpected(
+            raise self._nowhere(
                 f"{self._rows} records were read where at most {self._max_rows} can be."
             )
 
     def _unexpected(self, message: str) -> UnexpectedAnswer:
-        return UnexpectedAnswer(
+        return UnexpectedAnswer(message, method=self._method, path=self._path)
+
+    def _nowhere(self, message: str) -> PagesLeadNowhere:
+        return PagesLeadNowhere(
             f"{message} {self._rows} records were read so far.",
             method=self._method,
             path=self._path,

@@ -16,7 +16,7 @@ import polars as pl
 from armillary.api.models import Page
 from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
-from armillary.errors import RequestRejected
+from armillary.errors import PagesLeadNowhere, RequestRejected
 from armillary.feeds.identifiers import folded
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns
@@ -75,7 +75,7 @@ def _with_archived_canary(ptolemy: Ptolemy, known: list[str]) -> list[str] | Non
     """
     try:
         page = next(iter(ptolemy.instruments.filter_pages(filter=_ARCHIVED_ONLY, limit=1)), None)
-    except RequestRejected:
+    except (RequestRejected, PagesLeadNowhere):
         return None
     rows = page.rows if page is not None else []
     if any(row.get("archived_at") is None for row in rows):
@@ -109,7 +109,7 @@ def _by_ids(
                         return None
                     seen.add(str(row.get("id")))
                 columns.take(page)
-        except RequestRejected:
+        except (RequestRejected, PagesLeadNowhere):
             return None
         if not seen.issuperset(proof):
             return None

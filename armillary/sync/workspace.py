@@ -11,7 +11,7 @@ import polars as pl
 from armillary.api.models import Page
 from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
-from armillary.errors import UnexpectedAnswer
+from armillary.errors import PagesLeadNowhere
 from armillary.feeds.definition import FeedDefinition
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns, in_scope
@@ -68,14 +68,15 @@ def read_workspace(
     types = relevant_types(definition, ground)
     condition = owned_by(definition, ground)
     before = ptolemy.instruments.count(condition)
-    doubt = ""
-    for _ in range(2):
-        frame, doubt = _read_once(ptolemy, condition, types, before, progress)
-        after = ptolemy.instruments.count(condition)
-        doubt = doubt or _doubt(frame, before, after)
-        if not doubt:
-            break
-        before = after
+    frame, doubt = _read_once(ptolemy, condition, types, before, progress)
+    after = ptolemy.instruments.count(condition)
+    doubt = doubt or _doubt(frame, before, after)
+    if doubt:
+        again, doubt = _read_once(ptolemy, condition, types, after, progress)
+        doubt = doubt or _doubt(again, after, ptolemy.instruments.count(condition))
+        # Whatever came is real: two doubtful readings together know more than either.
+        whole = pl.concat([frame, again]).unique("id", keep="last", maintain_order=True)
+        frame = whole if doubt else again
     owned = frame.filter(~pl.col("archived") & in_scope(definition.scope))
     return WorkspaceReading(active=owned.drop("archived"), trusted=not doubt, doubt=doubt)
 
@@ -102,9 +103,9 @@ def _read_once(
 
     try:
         return read_all(pages, new_sink, take).frame(), ""
-    except UnexpectedAnswer as error:
-        # Pages that never end or lead nowhere: what came is kept, and nothing is archived on it.
-        return sinks[-1].frame(), str(error)
+    except PagesLeadNowhere as error:
+        # What came is real and is kept; nothing is archived on it.
+        return sinks[-1].frame(), error.message
 
 
 def _doubt(frame: pl.DataFrame, before: int | None, after: int | None) -> str:
