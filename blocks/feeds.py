@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from prefect.blocks.core import Block
+from pydantic import HttpUrl
 
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.loading import load_feed
@@ -28,13 +29,15 @@ class FileFeed(FeedDefinition, Feed):
         ```python
         from blocks import FileFeed
 
-        print(FileFeed.load("BLOCK_NAME").definition().scope)
+        feed = FileFeed.load("BLOCK_NAME")
+        print(feed.definition().scope)
         ```
     """
 
     _block_type_name = "File Feed"
     _block_type_slug = "file-feed"
     _description = "A vendor's file of instruments, how it maps, and what it owns."
+    _documentation_url = HttpUrl("https://www.ptolemy.cloud/docs/guides/sync-instruments")
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.api.connection import Connection
 from armillary.api.connections import shared
@@ -22,7 +22,8 @@ class PtolemyWorkspace(Block):
         ```python
         from blocks import PtolemyWorkspace
 
-        with PtolemyWorkspace.load("BLOCK_NAME").connect() as ptolemy:
+        workspace = PtolemyWorkspace.load("BLOCK_NAME")
+        with workspace.connect() as ptolemy:
             print(ptolemy.instruments.count())
         ```
     """
@@ -30,6 +31,7 @@ class PtolemyWorkspace(Block):
     _block_type_name = "Ptolemy Workspace"
     _block_type_slug = "ptolemy-workspace"
     _description = "A Ptolemy workspace and the robot token that opens it."
+    _documentation_url = HttpUrl("https://www.ptolemy.cloud/docs/authentication")
 
     url: str = Field(
         default=PUBLIC_API,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -42,9 +43,13 @@ def made(
 
 
 def verdict(
-    made_plan: Plan, *, last: int | None = None, only: bool = False, **limits: Any
+    made_plan: Plan,
+    limits: Mapping[str, Any] | None = None,
+    *,
+    last: int | None = None,
+    only: bool = False,
 ) -> dict[str, str]:
-    used: FeedDefinition = definition(limits=limits)
+    used: FeedDefinition = definition(limits=limits or {})
     found: list[Withheld] = judge(made_plan, used, Baseline(last), only=only)
     return {entry.kind: entry.reason for entry in found}
 
@@ -61,17 +66,19 @@ def test_a_share_may_be_reached_but_not_passed(kind: str, limit: str) -> None:
     at = made(active=100, **{kind: 20})  # type: ignore[arg-type]
     above = made(active=100, **{kind: 21})  # type: ignore[arg-type]
     name = kind.removesuffix("s")
-    assert name not in verdict(at, **{limit: 0.2})
-    assert verdict(above, **{limit: 0.2})[name] == (
+    assert name not in verdict(at, {limit: 0.2})
+    assert verdict(above, {limit: 0.2})[name] == (
         f"21 {kind} of 100 active records are 21%; the feed allows 20% (limits.{limit})"
     )
 
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_below_twenty_records_a_number_counts_instead(count: int) -> None:
-    reasons = verdict(made(active=19, archives=count), max_archive_share=1.0, small_set_changes=3)
+    reasons = verdict(
+        made(active=19, archives=count), {"max_archive_share": 1.0, "small_set_changes": 3}
+    )
     assert bool(reasons) is (count > 3)
-    at_twenty = verdict(made(active=20, archives=count), max_archive_share=1.0)
+    at_twenty = verdict(made(active=20, archives=count), {"max_archive_share": 1.0})
     assert not at_twenty
 
 
@@ -89,13 +96,13 @@ def test_one_of_one_is_within_the_small_set() -> None:
 def test_an_absolute_limit_holds_however_small_the_share(limits: dict[str, int], kind: str) -> None:
     counts: dict[str, Any] = {f"{kind}s": 3}
     [name] = limits
-    reasons = verdict(made(active=1000, **counts), **limits)
+    reasons = verdict(made(active=1000, **counts), limits)
     assert reasons == {kind: f"3 {kind}s; the feed allows 2 (limits.{name})"}
-    assert not verdict(made(active=1000, **(counts | {f"{kind}s": 2})), **limits)
+    assert not verdict(made(active=1000, **(counts | {f"{kind}s": 2})), limits)
 
 
 def test_a_first_load_is_never_withheld() -> None:
-    assert not verdict(made(active=0, creates=50), max_creates=10)
+    assert not verdict(made(active=0, creates=50), {"max_creates": 10})
 
 
 def test_creates_beside_withheld_archives_look_like_changed_identifiers() -> None:
@@ -144,8 +151,8 @@ def test_restores_have_a_number() -> None:
         feed_definition=definition(missing="keep"),
         remembered=Remembered(frozenset(row["id"] for row in owners)),
     )
-    assert set(verdict(restored, max_restores=2)) == {"restore"}
-    assert not verdict(restored, max_restores=3)
+    assert set(verdict(restored, {"max_restores": 2})) == {"restore"}
+    assert not verdict(restored, {"max_restores": 3})
 
 
 def test_too_many_rejects_stops_everything() -> None:

@@ -1,0 +1,1 @@
+"""Measurements of Armillary, of the simulator, and of what they are compared with."""

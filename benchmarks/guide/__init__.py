@@ -1,0 +1,1 @@
+"""The loops of the vendor's guides as plain scripts: the baseline of the benchmarks."""

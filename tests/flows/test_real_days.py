@@ -1,0 +1,102 @@
+"""Twelve real business days of a US listing file, one after another, against preset ``reference``.
+
+The plan of each day is compared with a plain dictionary diff of the two files; the workspace with
+the file; the calls with the forecast; and the same file again writes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.loading import load_feed
+from armillary.sync.outcome import SyncResult
+from simulator import Simulator
+from tests.conftest import DATA
+from tests.flows.conftest import RunSync
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "us-other-listed.yaml"
+DAYS = sorted((DATA / "us-other-listed").glob("*.csv.gz"))
+
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not DAYS, reason="the real daily files are not here"),
+]
+
+Record = dict[str, str]
+
+
+def wanted(path: Path, definition: FeedDefinition) -> dict[str, Record]:
+    """What a person with a dictionary would expect in the workspace after this file."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        return {
+            row["ACT Symbol"].strip(): expected(row, definition) for row in csv.DictReader(lines)
+        }
+
+
+def expected(row: Record, definition: FeedDefinition) -> Record:
+    found = {"name": row["Security Name"].strip()}
+    for key, rule in definition.fields.items():
+        text = rule if isinstance(rule, str) else rule.template
+        for column, value in row.items():
+            text = text.replace("{" + column + "}", value.strip())
+        translation = None if isinstance(rule, str) else rule.map
+        text = translation[text] if translation else text
+        if key == "lot_size" and text:
+            text = format(Decimal(text).normalize(), "f")
+        if text:
+            found[key] = text
+    return found
+
+
+def held_by(sim: Simulator) -> dict[str, Record]:
+    """What the workspace really holds, by identifier."""
+    return {
+        row["identifier"]: {"name": row["name"]}
+        | {key: value for key, value in row["field_values"].items() if value}
+        for row in sim.state()["instruments"]
+        if not row["archived"]
+    }
+
+
+def test_twelve_real_days(sim: Simulator, run_sync: RunSync) -> None:
+    definition = load_feed(EXAMPLE)
+    before: dict[str, Record] = {}
+    gone: set[str] = set()
+    for path in DAYS:
+        today = wanted(path, definition)
+        feed = definition.model_copy(update={"url": str(path)})
+        result = synced(sim, run_sync, feed)
+        back = today.keys() & gone
+        assert result.planned == {
+            "restore": len(back),
+            "create": len(today.keys() - before.keys() - back),
+            "update": sum(before[key] != today[key] for key in before.keys() & today.keys()),
+            "archive": len(before.keys() - today.keys()),
+        }
+        assert result.applied == result.planned
+        assert held_by(sim) == today
+        again = synced(sim, run_sync, feed)
+        assert sum(again.planned.values()) == 0
+        assert again.unchanged == len(today)
+        gone = (gone | (before.keys() - today.keys())) - today.keys()
+        before = today
+
+
+def synced(sim: Simulator, run_sync: RunSync, feed: FeedDefinition) -> SyncResult:
+    """One run; what it used is what it forecast, and what the simulator counted."""
+    sim.reset_calls()
+    state: Any = run_sync(sim, feed)
+    result = state.result()
+    assert isinstance(result, SyncResult)
+    assert state.name == "Completed"
+    assert result.calls.used == result.calls.forecast == sum(sim.calls().values())
+    return result
