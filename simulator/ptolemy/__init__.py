@@ -1,0 +1,1 @@
+"""A strict simulated Ptolemy: workspaces in memory behind the documented HTTP interface."""
