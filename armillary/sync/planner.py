@@ -124,7 +124,7 @@ class _Planning:
         self.sorting = Sorting()
 
     def match(self, records: pl.DataFrame, active: pl.DataFrame) -> None:
-        """Records whose identifier is active: unchanged, updated, or held as re-used."""
+        """Records whose identifier is active: unchanged, updated, or held as reused."""
         pairs = self._hold_shared(records, active, "active")
         changed = self._changed(self._hold_reused(pairs))
         differs = pl.col("changed").list.len() > 0
@@ -191,7 +191,7 @@ class _Planning:
                 pairs.filter(conflict),
                 pl.format(
                     f"its {key} is {{}} in the workspace and {{}} in the feed: the identifier "
-                    "seems re-used for another instrument",
+                    "seems reused for another instrument",
                     now,
                     wanted,
                 ),

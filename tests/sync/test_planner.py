@@ -159,7 +159,7 @@ def test_f19_a_reused_identifier_is_held_not_overwritten(archived: bool) -> None
     assert planned(made) == []
     assert held(made) == {
         "a": "its isin is AU000000BHP4 in the workspace and AU0000000RIO1 in the feed: the "
-        "identifier seems re-used for another instrument"
+        "identifier seems reused for another instrument"
     }
 
 
