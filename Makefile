@@ -41,7 +41,7 @@ bench: setup
 
 # Renews requirements.lock: newest versions that pyproject.toml allows, with hashes, no addresses.
 lock: setup
-	$(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --strip-extras --generate-hashes \
+	$(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --no-strip-extras --generate-hashes \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
 		--output-file requirements.lock pyproject.toml
 
