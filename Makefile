@@ -14,13 +14,15 @@ test: setup
 
 setup: $(READY)
 
+# The lock is whole, so nothing is resolved here (--no-deps); pip check proves that it is.
 # Bytecode is compiled here once: it halves the time a temporary Prefect server takes to start.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Armillary needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	@echo "Setting up $(VENV) (about a minute, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --disable-pip-version-check --quiet
 	@$(BIN)/python -m compileall -q $(VENV)/lib armillary blocks tasks flows cli simulator || true
 	@touch $@
 
