@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from armillary.sync.plan import KINDS, Plan, iter_changes
+from armillary.sync.plan import KINDS, FieldChange, Plan, iter_changes
 
 
 def change_rows(plan: Plan, most: int) -> list[dict[str, Any]]:
@@ -17,19 +17,18 @@ def change_rows(plan: Plan, most: int) -> list[dict[str, Any]]:
         {
             "change": change.kind,
             "identifier": change.identifier,
-            "fields": "; ".join(
-                f"{entry.field.removeprefix('field.')}: {_shown(entry.before)} → "
-                f"{_shown(entry.after)}"
-                for entry in change.changed
-            ),
+            "fields": "; ".join(_told(change.kind, entry) for entry in change.changed),
         }
         for change in iter_changes(plan.changes.sort(order, maintain_order=True).head(most))
     ]
     return _with_rest(rows, plan.changes.height - most, "change")
 
 
-def _shown(value: str) -> str:
-    return value or "∅"
+def _told(kind: str, entry: FieldChange) -> str:
+    field = entry.field.removeprefix("field.")
+    if kind == "create":
+        return f"{field}: {entry.after}"
+    return f"{field}: {entry.before or '∅'} → {entry.after or '∅'}"
 
 
 def problem_rows(plan: Plan, most: int) -> list[dict[str, Any]]:

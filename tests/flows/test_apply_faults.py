@@ -1,0 +1,136 @@
+"""Applying when the service stumbles: every record accounted for, nothing done twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import Simulator
+from tests.flows.conftest import RunSync
+from tests.flows.test_sync_instruments import accounted, names_of_task_runs, result_of
+from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
+
+pytestmark = pytest.mark.flow
+
+ROWS = vendor_rows(30)
+CHANGED = [row | {"lot": "9"} if number < 3 else row for number, row in enumerate(ROWS)]
+
+
+def held_twice(sim: Simulator) -> list[str]:
+    counts = Counter(row["identifier"] for row in sim.state()["instruments"])
+    return [identifier for identifier, count in counts.items() if count > 1]
+
+
+def test_a_record_that_fails_for_now_gets_a_task_run_of_its_own(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {
+            "method": "PATCH",
+            "path": "/instruments/{id}",
+            "action": "status",
+            "status": 503,
+            "times": 4,
+        }
+    ]
+    feed = vendor(csv_file(tmp_path / "v.csv", [CHANGED[0], *ROWS[1:]]))
+    state = run_sync(sim, feed)
+    assert state.name == "Completed"
+    assert result_of(state).applied["update"] == 1
+    runs = [name for name in names_of_task_runs(state, every=True) if name == "update co0000.ax"]
+    assert len(runs) == 2, "the batch's run, and one of its own with Prefect's retries"
+    assert sim.calls()["PATCH /instruments/{id}"] == 5
+
+
+@pytest.mark.parametrize("action", ["drop_after", "html", "empty", "truncate"])
+def test_a09_a_create_whose_answer_was_lost_is_looked_up_not_repeated(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, action: str
+) -> None:
+    rule: dict[str, Any] = {"method": "POST", "path": "/instruments", "action": action}
+    sim.faults = [rule | {"work": True} if action in ("html", "empty") else rule]
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", vendor_rows(3))))
+    assert state.name == "Completed"
+    assert result_of(state).applied["create"] == 3
+    assert held_twice(sim) == []
+    assert sim.calls()["POST /instruments"] == 3
+
+
+def test_a01_a_429_pauses_every_worker_until_retry_after(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "status", "status": 429,
+         "retry_after": 2, "after": 1}
+    ]  # fmt: skip
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", CHANGED)))
+    assert state.name == "Completed"
+    writes = [entry for entry in sim.log() if entry["method"] == "PATCH"]
+    [refused] = [entry["at"] for entry in writes if entry["status"] == 429]
+    # What was under way when the 429 came may still arrive; nothing starts before its time.
+    later = [entry["at"] - refused for entry in writes if entry["at"] - refused > 0.25]
+    assert later
+    assert min(later) >= 1.95
+
+
+def test_a04_a_used_up_quota_stops_the_run_at_once(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    feed = vendor(
+        csv_file(tmp_path / "v.csv", [row | {"lot": "9"} for row in ROWS[:12]] + ROWS[12:])
+    )
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "status", "status": 429,
+         "headers": {"X-RateLimit-Remaining": "0"}, "times": None, "after": 2}
+    ]  # fmt: skip
+    state = run_sync(sim, feed)
+    result = result_of(state)
+    assert state.name == "Failed"
+    assert accounted(result)
+    assert result.applied["update"] == 2
+    assert result.not_attempted > 0
+    assert sim.calls()["PATCH /instruments/{id}"] <= 2 + 10
+    assert "no API calls are left" in result.stopped
+
+
+def test_a18_every_write_refused_stops_after_ten_and_archives_nothing(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {
+            "method": "PATCH",
+            "path": "/instruments/{id}",
+            "action": "status",
+            "status": 422,
+            "times": None,
+        }
+    ]
+    changed = [row | {"lot": "9"} for row in ROWS[:28]]
+    limits = {"max_update_share": 1.0}
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", changed), limits=limits))
+    result = result_of(state)
+    assert state.name == "TooManyRejects"
+    assert "the first 10 writes failed alike" in result.stopped
+    assert accounted(result)
+    assert result.rejected <= 10 + 16
+    assert "DELETE /instruments/{id}" not in sim.calls()
+
+
+def test_a17_one_refused_record_does_not_stop_the_others(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.faults = [
+        {"method": "POST", "path": "/instruments", "contains": "co0001.ax", "action": "status",
+         "status": 422, "times": None}
+    ]  # fmt: skip
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", vendor_rows(5))))
+    result = result_of(state)
+    assert state.name == "CompletedWithRejects"
+    assert (result.rejected, result.applied["create"]) == (1, 4)
+    assert accounted(result)
