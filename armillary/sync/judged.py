@@ -87,7 +87,22 @@ def judge_plan(
         cost=cost,
         too_many_rejects=too_many_rejects(plan, definition.limits),
         shortage=short,
-        warnings=(*source.warnings, *(overage if definition.quota == "overage" else ())),
+        warnings=(
+            *source.warnings,
+            *(overage if definition.quota == "overage" else ()),
+            *_not_found(only, source),
+        ),
+    )
+
+
+def _not_found(only: Collection[str] | None, source: FeedReading) -> list[str]:
+    """A misspelt identifier must not look like one with nothing to do."""
+    if only is None:
+        return []
+    known = {*source.records["identifier"], *source.rejects["identifier"]}
+    missing = [identifier for identifier in only if identifier not in known]
+    return (
+        [f"Not in the feed, so nothing was planned for: {', '.join(missing)}."] if missing else []
     )
 
 

@@ -123,8 +123,9 @@ def test_only_touches_what_is_named_and_never_archives(
     sim.seed(seeded(rows))
     changed = [row | {"lot": "9"} for row in rows[:25]]
     feed = vendor(csv_file(tmp_path / "v.csv", changed))
-    result = result_of(run_sync(sim, feed, only=["co0001.ax"]))
+    result = result_of(run_sync(sim, feed, only=["co0001.ax", "co1.ax"]))
     assert result.planned == {"restore": 0, "create": 0, "update": 1, "archive": 0}
+    assert result.warnings == ("Not in the feed, so nothing was planned for: co1.ax.",)
     assert result.state == "Completed"
 
 
