@@ -3,7 +3,7 @@
 ``prefect block register -m blocks`` makes all of them known to a server.
 """
 
-from blocks.feeds import Feed, FileFeed
+from blocks.feeds import FileFeed
 from blocks.ptolemy import PtolemyWorkspace
 
-__all__ = ["Feed", "FileFeed", "PtolemyWorkspace"]
+__all__ = ["FileFeed", "PtolemyWorkspace"]

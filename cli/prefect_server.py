@@ -41,7 +41,8 @@ def prefect_api(*, verbose: bool = False) -> Iterator[None]:
         ArmillaryError: the temporary server did not start.
     """
     # The command tells the outcome itself; Prefect would say each error three times more.
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if verbose else "CRITICAL")
+    if not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if _configured():
         yield
         return

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, cast
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -57,6 +58,7 @@ def sync_instruments(
         only: Identifiers to limit the run to. Such a run never archives. Empty means all.
     """
     only = only or None
+    log = get_run_logger()
     store = open_store(Settings().runs, endpoint_url=Settings().store_endpoint_url)
     with workspace.connect() as ptolemy:
         calls = _CallCount(ptolemy.meter)
@@ -64,7 +66,14 @@ def sync_instruments(
             ground = survey_workspace(workspace, feed)
             memory = recall(store, ground.workspace_id, feed.name)
             source = read_records(feed, ground.data_types)
+            log.info(
+                "Read %s: %d records, %d rows rejected",
+                source.source,
+                source.records.height,
+                source.rejects.height,
+            )
             existing = read_workspace(workspace, feed, ground, source.records)
+            log.info("Workspace: %d active records in scope", existing.reading.active.height)
             judged = plan_changes(
                 feed,
                 ground,
@@ -77,6 +86,7 @@ def sync_instruments(
             )
         except ArmillaryError as error:
             return _refused(error)
+        log.info("Plan %s: %s", judged.plan.digest[:12], judged.plan.counts)
         applying, outcomes = None, list[Outcome]()
         if mode == "apply" and not judged.too_many_rejects and not judged.shortage:
             limits = feed.definition().limits
@@ -96,6 +106,7 @@ def sync_instruments(
         if applying is not None:
             after = remembered_after(memory, judged, outcomes, result, only=only is not None)
             remember(store, ground.workspace_id, feed.name, after)
+    log.info("Ended %s: applied %s, %d calls used", result.state, result.applied, result.calls.used)
     report_sync(result, judged, ground.workspace_slug)
     return _final(result)
 
