@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup lint format bench up lock clean
+.PHONY: demo test setup lint format bench lock clean
 
 demo: setup
 	@$(BIN)/armillary demo

@@ -5,6 +5,8 @@
     ├── FeedRefused                 the source as a whole cannot be trusted; nothing was written
     ├── PlanRefused                 a plan exists or could not be made; a person decides
     ├── RunStopped                  the run ended early; what was not attempted is listed
+    │   └── LeaseLost               ... because its lease ended: another run may be writing
+    ├── LeaseHeld                   another run is at it: end without doing anything
     └── ApiError                    a request failed; keeps method, path, status, request id, body
         ├── TransientError          the same request may work later
         │   ├── AnswerLost          ... and it may already have been carried out
@@ -23,6 +25,7 @@ The class says what the caller does, never what the server's text said (contract
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 BODY_START_CHARS = 500
@@ -66,6 +69,37 @@ class PlanRefused(ArmillaryError):
 
 class RunStopped(ArmillaryError):
     """The run ended before all was attempted. The result says what was left."""
+
+
+class LeaseLost(RunStopped):
+    """The run's lease ended or was taken over: it must not write any more."""
+
+    next_step = (
+        "Nothing is written from here on. When no other run is under way, start this one again: "
+        "it finishes what is missing."
+    )
+
+
+class LeaseHeld(ArmillaryError):
+    """Another run holds the lease. Nothing was done.
+
+    ``owner`` is how the other run names itself, ``since`` when it took the lease, ``until`` when
+    the lease ends unless it is renewed (both in UTC).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        owner: str,
+        since: datetime,
+        until: datetime,
+        next_step: str | None = None,
+    ) -> None:
+        self.owner = owner
+        self.since = since
+        self.until = until
+        super().__init__(message, next_step=next_step)
 
 
 class ApiError(ArmillaryError):

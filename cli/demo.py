@@ -12,14 +12,14 @@ from typing import Any
 
 import typer
 
-from armillary.errors import ConfigurationError
+from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.settings import Settings
 from armillary.sync.outcome import SyncResult
 from cli.console import out, print_json, say
 from cli.exits import FAILED, told_plainly
 from cli.parts import simulator
 from cli.prefect_server import prefect_api
-from cli.sync import Mode, print_result, run_sync
+from cli.sync import Mode, print_result, run_revert, run_sync
 
 FILES = Path(__file__).resolve().parent.parent / "examples" / "demo"
 FEED = FILES / "northwind.yaml"
@@ -36,6 +36,10 @@ class Scene:
     """What the person should see in the result."""
     state: str
     """The state the story needs; anything else means that the demo is broken."""
+    approves: bool = False
+    """Approve the plan of the scene before."""
+    reverts: bool = False
+    """Undo the run of the scene before."""
 
 
 SCENES = (
@@ -84,6 +88,23 @@ SCENES = (
         "withholds that and says why.",
         "Withheld",
     ),
+    Scene(
+        "Somebody approves it by mistake",
+        "2026-11-23-cut",
+        "apply",
+        "A digest approves exactly the plan it stands for. The archives go through.",
+        "Completed",
+        approves=True,
+    ),
+    Scene(
+        "The run is undone",
+        "2026-11-23-cut",
+        "apply",
+        "Each batch left what stood there before. All 284 instruments come back, with their "
+        "history; what somebody changed since would be left alone.",
+        "Completed",
+        reverts=True,
+    ),
 )
 
 
@@ -117,26 +138,33 @@ def _require_files() -> None:
 def _played(*, as_json: bool) -> Iterator[tuple[Scene, SyncResult]]:
     """Play the scenes one after another; each sees what the one before left."""
     say("Everything runs on this machine: a simulated Ptolemy and a temporary Prefect server.")
-    os.environ.pop("PREFECT_API_URL", None)
     with (
         tempfile.TemporaryDirectory(prefix="armillary-demo-") as folder,
         simulator(runs=folder) as settings,
-        prefect_api(),
+        prefect_api(temporary=True),
     ):
         os.environ["ARMILLARY_RUNS"] = folder
+        last: SyncResult | None = None
         for number, scene in enumerate(SCENES, start=1):
             if not as_json:
                 out.print(f"\n[bold]{number}. {scene.title}[/] ({scene.mode})")
                 out.print(scene.told)
-            result = _play(settings, scene)
+            result = last = _play(settings, scene, last)
             if not as_json:
                 print_result(result)
             yield scene, result
 
 
-def _play(settings: Settings, scene: Scene) -> SyncResult:
-    delivery = FILES / f"northwind-equities-{scene.delivery}.csv"
-    return run_sync(settings, FEED, scene.mode, [], url=str(delivery))
+def _play(settings: Settings, scene: Scene, last: SyncResult | None) -> SyncResult:
+    if scene.reverts and last is not None:
+        result = run_revert(settings, last.run_id, scene.mode)
+    else:
+        delivery = FILES / f"northwind-equities-{scene.delivery}.csv"
+        approve = last.digest if scene.approves and last is not None else ""
+        result = run_sync(settings, FEED, scene.mode, [], approve, url=str(delivery))
+    if isinstance(result, LeaseHeld):
+        raise result
+    return result
 
 
 def _as_dict(results: list[tuple[Scene, SyncResult]], seconds: float) -> dict[str, Any]:

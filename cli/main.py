@@ -7,7 +7,7 @@ import typer
 from cli.check import check
 from cli.demo import demo
 from cli.simulate import simulate
-from cli.sync import sync
+from cli.sync import revert, sync
 
 app = typer.Typer(
     help="Keeps Ptolemy's instruments aligned.",
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(sync)
+app.command()(revert)
 app.command()(check)
 app.command()(simulate)
 

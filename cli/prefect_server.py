@@ -32,10 +32,14 @@ _QUIET = {
 
 
 @contextmanager
-def prefect_api(*, verbose: bool = False) -> Iterator[None]:
+def prefect_api(*, verbose: bool = False, temporary: bool = False) -> Iterator[None]:
     """Have a Prefect API while the block lasts.
 
     Must be entered before anything imports Prefect: it reads its settings when imported.
+
+    Args:
+        verbose: show Prefect's own log as well.
+        temporary: do not use the server that is configured, if one is.
 
     Raises:
         ArmillaryError: the temporary server did not start.
@@ -43,10 +47,10 @@ def prefect_api(*, verbose: bool = False) -> Iterator[None]:
     # The command tells the outcome itself; Prefect would say each error three times more.
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    if _configured():
+    if not temporary and _configured():
         yield
         return
-    say("No PREFECT_API_URL is set: starting a temporary Prefect server (about ten seconds).")
+    say("Starting a temporary Prefect server (about ten seconds); PREFECT_API_URL names another.")
     with tempfile.TemporaryDirectory(prefix="armillary-prefect-") as home:
         os.environ["PREFECT_HOME"] = home
         os.environ.update(_QUIET)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import typer
+import yaml
 
+from armillary.errors import ConfigurationError
 from cli.console import say
 from cli.exits import told_plainly
 
@@ -25,6 +27,13 @@ def simulate(
     from simulator.serve import run  # noqa: PLC0415
 
     with told_plainly():
-        chosen = Config.load(config) if config else Config.preset(preset)
-        say("Ctrl-C ends it. Everything is in memory and gone afterwards.")
-        run(chosen, port=port)
+        try:
+            chosen = Config.load(config) if config else Config.preset(preset)
+            say("Ctrl-C ends it. Everything is in memory and gone afterwards.")
+            run(chosen, port=port)
+        except (ValueError, KeyError, OSError, yaml.YAMLError) as error:
+            raise ConfigurationError(
+                f"The simulator cannot start: {error}.",
+                next_step="The configuration keys are in docs/reference/simulator.md; --port 0 "
+                "takes a free port.",
+            ) from error

@@ -1,22 +1,22 @@
-"""``armillary sync``: one sync, run in this process by the same flow as on a schedule."""
+"""``armillary sync`` and ``revert``: the flows of the schedules, run in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import typer
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
 from armillary.feeds.loading import load_feed
 from armillary.settings import Settings
-from armillary.sync.outcome import SyncFailed, SyncResult
+from armillary.sync.outcome import EXIT_CODES, State, SyncFailed, SyncResult
 from armillary.sync.plan import KINDS
-from armillary.sync.report import HEADLINES
+from armillary.sync.report import HEADLINES, approval
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
 from cli.prefect_server import prefect_api
@@ -30,6 +30,9 @@ def sync(
     only: list[str] = typer.Option(
         [], help="Limit the run to this identifier; may be given more than once. Never archives."
     ),
+    approve: str = typer.Option(
+        "", help="Digest of a plan whose withheld changes you looked at and let through."
+    ),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
     verbose: bool = typer.Option(False, help="Show Prefect's own log as well."),
 ) -> None:
@@ -38,7 +41,35 @@ def sync(
         load_feed(feed)  # a wrong definition is told before ten seconds of server start
         settings = configured()
         with prefect_api(verbose=verbose):
-            result = run_sync(settings, feed, mode, only)
+            result = run_sync(settings, feed, mode, only, approve)
+    finish(result, as_json=as_json)
+
+
+def revert(
+    run_id: str = typer.Argument(help="The run to undo, as its report names it."),
+    mode: Mode = typer.Option("plan", help="plan writes nothing; apply writes."),
+    approve: str = typer.Option(
+        "", help="Digest of a plan whose withheld changes you let through."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
+    verbose: bool = typer.Option(False, help="Show Prefect's own log as well."),
+) -> None:
+    """Undo what one run changed, where nobody has changed it since."""
+    with told_plainly():
+        settings = configured()
+        with prefect_api(verbose=verbose):
+            result = run_revert(settings, run_id, mode, approve)
+    finish(result, as_json=as_json)
+
+
+def finish(result: SyncResult | LeaseHeld, *, as_json: bool) -> NoReturn:
+    """Print what came of a run and end with its exit code."""
+    if isinstance(result, LeaseHeld):
+        if as_json:
+            print_json({"state": State.ALREADY_RUNNING, "message": str(result)})
+        else:
+            out.print(str(result), markup=False)
+        raise typer.Exit(EXIT_CODES[State.ALREADY_RUNNING])
     if as_json:
         print_json(result.as_dict())
     else:
@@ -67,8 +98,8 @@ def configured() -> Settings:
 
 
 def run_sync(
-    settings: Settings, feed: Path, mode: Mode, only: list[str], **changed: Any
-) -> SyncResult:
+    settings: Settings, feed: Path, mode: Mode, only: list[str], approve: str = "", **changed: Any
+) -> SyncResult | LeaseHeld:
     """Run the flow in this process.
 
     Args:
@@ -76,28 +107,55 @@ def run_sync(
         feed: path of the feed definition.
         mode: "plan" or "apply".
         only: identifiers to limit the run to.
+        approve: digest of an approved plan, or blank.
         **changed: fields of the feed to replace, for example ``url``.
 
     Raises:
         ArmillaryError: no plan could be made; nothing was written.
     """
-    from blocks import FileFeed, PtolemyWorkspace  # noqa: PLC0415 - Prefect costs a second
+    from blocks import FileFeed  # noqa: PLC0415 - Prefect costs a second
     from flows.sync_instruments import sync_instruments  # noqa: PLC0415
 
-    workspace = PtolemyWorkspace(
+    source = FileFeed.from_file(feed).model_copy(update=changed)
+    with showing_progress():
+        state = sync_instruments(
+            _workspace(settings), source, mode, only or None, approve or None, return_state=True
+        )
+    return _answer(state)
+
+
+def run_revert(
+    settings: Settings, run_id: str, mode: Mode, approve: str = ""
+) -> SyncResult | LeaseHeld:
+    """Run the flow that undoes a run, in this process.
+
+    Raises:
+        ArmillaryError: no plan could be made; nothing was written.
+    """
+    from flows.revert_run import revert_run  # noqa: PLC0415 - Prefect costs a second
+
+    with showing_progress():
+        state = revert_run(_workspace(settings), run_id, mode, approve or None, return_state=True)
+    return _answer(state)
+
+
+def _workspace(settings: Settings) -> Any:
+    from blocks import PtolemyWorkspace  # noqa: PLC0415
+
+    return PtolemyWorkspace(
         url=settings.ptolemy_url,
         workspace=settings.ptolemy_workspace,
         token=settings.ptolemy_token,
     )
-    source = FileFeed.from_file(feed).model_copy(update=changed)
-    with showing_progress():
-        state = sync_instruments(workspace, source, mode, only or None, return_state=True)
+
+
+def _answer(state: Any) -> SyncResult | LeaseHeld:
     answer = state.result(raise_on_failure=False)
     if isinstance(answer, SyncFailed):
         return answer.result
-    if isinstance(answer, SyncResult):
+    if isinstance(answer, SyncResult | LeaseHeld):
         return answer
-    if isinstance(answer, ArmillaryError):
+    if isinstance(answer, BaseException):
         raise answer
     raise ArmillaryError(f"The run ended {state.name}: {state.message}")
 
@@ -113,8 +171,12 @@ def print_result(result: SyncResult) -> None:
     _print_rows("rejected and held", result.problems)
     for kind, reason in result.withheld_because.items():
         out.print(f"withheld {kind}: {reason}", markup=False)
+    if result.withheld_because:
+        out.print(approval(result).replace("`", ""), markup=False)
     for reason, count in result.rejected_because.items():
         out.print(f"rejected {count:,} times: {reason}", markup=False)
+    for reason, count in result.unknown_because.items():
+        out.print(f"unknown {count:,} times: {reason}", markup=False)
     for warning in result.warnings:
         out.print(f"note: {warning}", markup=False)
     left = "" if result.calls.remaining is None else f", {result.calls.remaining:,} left"
@@ -123,6 +185,7 @@ def print_result(result: SyncResult) -> None:
         f"run{left}; the vendor guide's loop: {result.calls.guide:,}"
     )
     out.print(f"run {result.run_id}, plan digest {result.digest}", markup=False)
+    out.print(f"run record: {result.record}", markup=False)
 
 
 def _print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

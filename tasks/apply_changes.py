@@ -6,8 +6,9 @@ before them.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import polars as pl
@@ -17,12 +18,23 @@ from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
 from armillary import progress
-from armillary.errors import ApiError, TransientError
-from armillary.sync.apply import apply_change
+from armillary.api.ptolemy import Ptolemy
+from armillary.errors import (
+    AccessDenied,
+    ArmillaryError,
+    ConfigurationError,
+    LeaseLost,
+    QuotaExhausted,
+    RateLimited,
+    TransientError,
+)
+from armillary.runs.lease import Lease
+from armillary.runs.record import RunRecord
+from armillary.sync.apply import apply_change, as_done
 from armillary.sync.breaker import Breaker
 from armillary.sync.ground import Ground
 from armillary.sync.outcome import Fate, Outcome
-from armillary.sync.plan import KINDS, Change, Plan, iter_changes
+from armillary.sync.plan import KINDS, Change, iter_changes
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.boundary import may_pass, step
 
@@ -37,16 +49,41 @@ MOST_SINGLE_RETRIES = 50
 """More records than this failing for now are an outage: they are tried again as batches."""
 
 
+NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, ConfigurationError)
+
+
 class Applying:
     """One plan being applied: what every batch of it shares."""
 
-    def __init__(self, plan: Plan, withheld: Collection[str], max_reject_share: float) -> None:
-        self.changes = plan.changes.filter(~pl.col("kind").is_in(list(withheld)))
-        self.breaker = Breaker(self.changes.height, max_reject_share)
+    def __init__(
+        self, changes: pl.DataFrame, record: RunRecord, lease: Lease, max_reject_share: float
+    ) -> None:
+        self.changes = changes
+        self.breaker = Breaker(changes.height, max_reject_share)
+        self._record = record
+        self._lease = lease
+        self._numbers = itertools.count(1)
+
+    def may_write(self) -> bool:
+        """Whether the next write may start: nothing stopped the run, and the lease is ours."""
+        if not self.breaker.stopped:
+            try:
+                self._lease.check()
+            except LeaseLost as lost:
+                self.breaker.halt(str(lost))
+        return not self.breaker.stopped
 
     def saw(self, outcome: Outcome) -> None:
         """Note one outcome and say how far the run has come."""
         progress.say("applying", self.breaker.saw(outcome), self.changes.height)
+
+    def keep(self, done: Sequence[tuple[Change, Outcome]]) -> None:
+        """Leave the outcomes of one batch in the run record, with what stood there before."""
+        try:
+            self._record.batch(next(self._numbers), [as_done(*entry) for entry in done])
+        except ConfigurationError as error:
+            # What is not recorded cannot be undone: nothing more is written (P22).
+            self.breaker.halt(str(error))
 
 
 def apply_plan(workspace: PtolemyWorkspace, ground: Ground, applying: Applying) -> list[Outcome]:
@@ -89,7 +126,7 @@ def _apply_kind(
     if len(again) > MOST_SINGLE_RETRIES:
         second = _in_batches(workspace, ground, applying, failed, size, look_first=True)
     else:
-        second = _one_by_one(workspace, ground, failed)
+        second = _one_by_one(workspace, ground, applying, failed)
     kept = [outcome for outcome in first if outcome.fate is not Fate.TRANSIENT]
     return kept + second
 
@@ -103,14 +140,27 @@ def _in_batches(
     *,
     look_first: bool,
 ) -> list[Outcome]:
+    parts = list(changes.iter_slices(size))
     futures: list[PrefectFuture[list[Outcome]]] = [
         apply_batch.submit(
             workspace, ground, applying, part, label=batch_label(part), look_first=look_first
         )
-        for part in changes.iter_slices(size)
+        for part in parts
     ]
     wait(list(futures))
-    return [outcome for future in futures for outcome in future.result()]
+    outcomes: list[Outcome] = []
+    for part, future in zip(parts, futures, strict=True):
+        answer: object = future.result(raise_on_failure=False)
+        if isinstance(answer, list):
+            outcomes += answer
+            continue
+        # A batch that broke off: its records are accounted for, and nothing more is written.
+        applying.breaker.halt(f"a batch broke off: {answer!r}")
+        outcomes += [
+            Outcome(change.kind, change.identifier, Fate.UNKNOWN, repr(answer))
+            for change in iter_changes(part)
+        ]
+    return outcomes
 
 
 def batch_label(part: pl.DataFrame) -> str:
@@ -134,19 +184,30 @@ def apply_batch(
     """Apply the changes of one batch, one after another; one bad record never stops the others."""
     del label  # names the task run
     with workspace.connect() as ptolemy:
-        outcomes = []
+        done = []
         for change in iter_changes(part):
-            if applying.breaker.stopped:
-                outcomes.append(_not_attempted(change, applying.breaker.stopped))
-                continue
-            try:
-                outcome = apply_change(ptolemy, ground, change, look_first=look_first)
-            except ApiError as error:
-                applying.breaker.fault(error)
-                outcome = Outcome(change.kind, change.identifier, Fate.UNKNOWN, str(error))
-            applying.saw(outcome)
-            outcomes.append(outcome)
+            if applying.may_write():
+                outcome = _attempt(ptolemy, ground, applying, change, look_first=look_first)
+            else:
+                outcome = _not_attempted(change, applying.breaker.stopped)
+            done.append((change, outcome))
+    applying.keep(done)
+    outcomes = [outcome for _, outcome in done]
     return cast("list[Outcome]", _as_state(outcomes))  # Prefect unwraps a returned state
+
+
+def _attempt(
+    ptolemy: Ptolemy, ground: Ground, applying: Applying, change: Change, *, look_first: bool
+) -> Outcome:
+    try:
+        outcome = apply_change(ptolemy, ground, change, look_first=look_first)
+    except ArmillaryError as error:
+        applying.breaker.halt(str(error))
+        # A refused token or an empty quota means that nothing was done; anything else may have.
+        fate = Fate.NOT_ATTEMPTED if isinstance(error, NOT_CARRIED_OUT) else Fate.UNKNOWN
+        outcome = Outcome(change.kind, change.identifier, fate, str(error))
+    applying.saw(outcome)
+    return outcome
 
 
 def _not_attempted(change: Change, why: str) -> Outcome:
@@ -164,25 +225,26 @@ def _as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
 
 
 def _one_by_one(
-    workspace: PtolemyWorkspace, ground: Ground, changes: pl.DataFrame
+    workspace: PtolemyWorkspace, ground: Ground, applying: Applying, changes: pl.DataFrame
 ) -> list[Outcome]:
     futures = [
-        (change, retry_record.submit(workspace, ground, change, label=change.label))
+        (change, retry_record.submit(workspace, ground, applying, change, label=change.label))
         for change in iter_changes(changes)
     ]
     wait([future for _, future in futures])
-    return list(_settled(futures))
+    done = list(_settled(futures))
+    applying.keep(done)
+    return [outcome for _, outcome in done]
 
 
 def _settled(
     futures: list[tuple[Change, PrefectFuture[Outcome]]],
-) -> Iterator[Outcome]:
+) -> Iterator[tuple[Change, Outcome]]:
     for change, future in futures:
         answer: object = future.result(raise_on_failure=False)
-        if isinstance(answer, Outcome):
-            yield answer
-        else:
-            yield Outcome(change.kind, change.identifier, Fate.UNKNOWN, str(answer))
+        if not isinstance(answer, Outcome):
+            answer = Outcome(change.kind, change.identifier, Fate.UNKNOWN, str(answer))
+        yield change, answer
 
 
 @step(
@@ -194,7 +256,7 @@ def _settled(
     retry_condition_fn=may_pass,
 )
 def retry_record(
-    workspace: PtolemyWorkspace, ground: Ground, change: Change, *, label: str
+    workspace: PtolemyWorkspace, ground: Ground, applying: Applying, change: Change, *, label: str
 ) -> Outcome:
     """Try one record again with Prefect's retries, and none in the transport.
 
@@ -203,6 +265,8 @@ def retry_record(
         ApiError: the fault concerns every record.
     """
     del label
+    if not applying.may_write():
+        return _not_attempted(change, applying.breaker.stopped)
     with workspace.connect() as ptolemy:
         single = ptolemy.with_single_attempts()
         outcome = apply_change(single, ground, change, look_first=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+import polars as pl
+
 from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
 from armillary.sync.existing import Existing
@@ -22,6 +24,7 @@ def plan_changes(
     memory: FeedMemory,
     *,
     only: Collection[str] | None,
+    approved: pl.DataFrame | None,
     reading_calls: Mapping[str, int],
     remaining_calls: int | None,
 ) -> JudgedPlan:
@@ -33,6 +36,7 @@ def plan_changes(
         existing,
         memory,
         only=only,
+        approved=approved,
         reading_calls=reading_calls,
         remaining_calls=remaining_calls,
     )

@@ -21,6 +21,7 @@ from prefect.logging import get_run_logger
 
 from armillary import progress
 from armillary.clock import Clock, SystemClock
+from armillary.errors import ArmillaryError
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outcome import State, SyncResult
 from armillary.sync.report import summary
@@ -56,16 +57,30 @@ def report_sync(result: SyncResult, judged: JudgedPlan | None, workspace_slug: s
         _table(f"{key}-changes", "Planned changes", change_rows(judged.plan, MOST_ROWS))
         _table(f"{key}-problems", "Rejected and held", problem_rows(judged.plan, MOST_ROWS))
     if result.state in EVENTS:
-        _best_effort(
-            lambda: emit_event(
-                event=f"armillary.sync.{EVENTS[result.state]}",
-                resource={
-                    "prefect.resource.id": f"armillary.workspace.{workspace_slug}",
-                    "prefect.resource.name": workspace_slug,
-                },
-                payload=result.as_dict(),
-            )
+        _emit(EVENTS[result.state], workspace_slug, result.as_dict())
+
+
+@step(name="report refusal", task_run_name="report {subject} refused")
+def report_refusal(workspace_slug: str, subject: str, error: ArmillaryError) -> None:
+    """Leave the reason why no plan could be carried out, and emit the event."""
+    text = f"# {subject}: Failed\n\n**Nothing was written.** {error}"
+    key = artifact_key("sync", workspace_slug, subject)
+    _best_effort(lambda: create_markdown_artifact(text, key=key, description=f"{subject}: refused"))
+    told = {"subject": subject, "error": type(error).__name__, "message": str(error)}
+    _emit("failed", workspace_slug, told)
+
+
+def _emit(event: str, workspace_slug: str, payload: dict[str, Any]) -> None:
+    _best_effort(
+        lambda: emit_event(
+            event=f"armillary.sync.{event}",
+            resource={
+                "prefect.resource.id": f"armillary.workspace.{workspace_slug}",
+                "prefect.resource.name": workspace_slug,
+            },
+            payload=payload,
         )
+    )
 
 
 def artifact_key(*parts: str) -> str:

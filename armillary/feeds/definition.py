@@ -169,7 +169,7 @@ class FeedDefinition(BaseModel):
     stable_keys: list[str] = Field(
         default_factory=list,
         title="Stable keys",
-        description="Fields that tell a reused or renamed identifier, such as isin.",
+        description="Fields that tell a reused identifier, such as isin.",
     )
     limits: Limits = Field(
         Limits(),

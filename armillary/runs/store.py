@@ -6,23 +6,23 @@ gone when it ends.
 
 from __future__ import annotations
 
-import os
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
-
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Protocol
 
 from armillary.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from armillary.runs.bucket_store import BucketStore
+from armillary.runs.folder_store import FolderStore
+from armillary.runs.objects import Versioned
 
 
 class RunStore(Protocol):
-    """Reads and replaces whole objects."""
+    """Reads and replaces whole objects; a reader sees the old or the new one, never a part.
+
+    Every method raises ConfigurationError when the place cannot be used, or for a key that is
+    no key (an empty part, ``..``). An object that is swapped is not also written or deleted:
+    those two ask nobody.
+    """
 
     place: str
     """The address, as a person would write it."""
@@ -32,70 +32,35 @@ class RunStore(Protocol):
         ...
 
     def write(self, key: str, content: bytes) -> None:
-        """Replace the object; a reader sees the old or the new one, never a part."""
+        """Replace the object, whatever is there."""
         ...
 
+    def create(self, key: str, content: bytes) -> bool:
+        """Make the object: True if it was made, False if there was one.
 
-class FolderStore:
-    """A folder of this machine."""
+        In a bucket False may also follow an own write whose answer was lost. Who has to know
+        reads the object and finds his own content, or not.
+        """
+        ...
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.place = str(folder)
+    def read_versioned(self, key: str) -> Versioned | None:
+        """The object with what ``swap`` asks for, or None where there is none."""
+        ...
 
-    def read(self, key: str) -> bytes | None:
-        """The object, or None where there is none."""
-        try:
-            return (self._folder / key).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unusable(self.place, error) from error
+    def swap(self, key: str, content: bytes, version: str) -> bool:
+        """Replace the object if it still is what was read, else leave it and say False.
 
-    def write(self, key: str, content: bytes) -> None:
-        """Replace the object by writing beside it and renaming."""
-        path = self._folder / key
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-                part.write(content)
-                part.flush()
-                os.fsync(part.fileno())
-            Path(part.name).replace(path)
-        except OSError as error:
-            raise _unusable(self.place, error) from error
+        ``version`` comes from ``read_versioned``. False may follow a lost answer as in ``create``.
+        """
+        ...
 
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys that start with these characters, sorted."""
+        ...
 
-class BucketStore:
-    """A prefix of an S3 bucket; credentials come from the machine's own chain."""
-
-    def __init__(self, place: str, endpoint_url: str | None) -> None:
-        parts = urlsplit(place)
-        self._bucket = parts.netloc
-        self._prefix = parts.path.strip("/")
-        self._s3: S3Client = boto3.client("s3", endpoint_url=endpoint_url)
-        self.place = place
-
-    def read(self, key: str) -> bytes | None:
-        """The object, or None where there is none."""
-        try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._key(key))
-            content: bytes = answer["Body"].read()
-        except self._s3.exceptions.NoSuchKey:
-            return None
-        except (BotoCoreError, ClientError) as error:
-            raise _unusable(self.place, error) from error
-        return content
-
-    def write(self, key: str, content: bytes) -> None:
-        """Replace the object."""
-        try:
-            self._s3.put_object(Bucket=self._bucket, Key=self._key(key), Body=content)
-        except (BotoCoreError, ClientError) as error:
-            raise _unusable(self.place, error) from error
-
-    def _key(self, key: str) -> str:
-        return f"{self._prefix}/{key}" if self._prefix else key
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is as good as removed."""
+        ...
 
 
 def open_store(place: str, *, endpoint_url: str | None = None) -> RunStore:
@@ -112,10 +77,3 @@ def open_store(place: str, *, endpoint_url: str | None = None) -> RunStore:
             next_step="Give a folder, or an address of the form s3://bucket/prefix.",
         )
     return FolderStore(Path(place).expanduser())
-
-
-def _unusable(place: str, error: Exception) -> ConfigurationError:
-    return ConfigurationError(
-        f"The run records at {place!r} cannot be used: {error}.",
-        next_step="Check ARMILLARY_RUNS and the rights on it, then start the run again.",
-    )

@@ -18,6 +18,7 @@ from armillary.errors import (
     RequestRejected,
     TransientError,
 )
+from armillary.runs.record import Done
 from armillary.sync.canonical import CLEAR, DataType, canonical_value
 from armillary.sync.frames import FIELD, snapshot, text_of
 from armillary.sync.ground import Ground
@@ -203,4 +204,18 @@ def _differs(row: Row, entry: FieldChange, data_types: Mapping[str, DataType]) -
     """Whether a row holds another value; equal text, the usual case, needs no canonical form."""
     return _text(row, entry.field) != entry.after and (
         _held(row, entry.field, data_types) != entry.after
+    )
+
+
+def as_done(change: Change, outcome: Outcome) -> Done:
+    """The entry of a run record: what became of a change, and what stood there before."""
+    return Done(
+        kind=change.kind,
+        identifier=change.identifier,
+        fate=outcome.fate.value,
+        id=outcome.id or change.id,
+        status=outcome.status,
+        reason=outcome.reason,
+        before={entry.field: entry.before for entry in change.changed},
+        after={entry.field: entry.after for entry in change.changed},
     )

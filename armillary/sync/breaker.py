@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from armillary.errors import ApiError
 from armillary.sync.outcome import Fate, Outcome
 
 EQUAL_FIRST_ERRORS = 10
@@ -41,14 +40,9 @@ class Breaker:
             return self._seen
 
     def halt(self, why: str) -> None:
-        """Stop for a reason the caller has."""
+        """Stop for a reason that concerns every record: token, quota, lease, a lost record."""
         with self._lock:
             self.stopped = self.stopped or why
-
-    def fault(self, error: ApiError) -> None:
-        """Stop for a fault that concerns every record: token, quota, an unexpected answer."""
-        with self._lock:
-            self.stopped = self.stopped or str(error)
 
     def _judge(self, last: Outcome) -> None:
         if self.stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from armillary.runs.memory import EchoEntry, FeedMemory
 from armillary.sync.breaker import Breaker
@@ -36,6 +37,7 @@ def conclude(
     breaker: Breaker | None,
     calls_used: int,
     calls_remaining: int | None,
+    record: str,
 ) -> SyncResult:
     """The result of a run: every planned change is accounted for exactly once.
 
@@ -48,11 +50,12 @@ def conclude(
         breaker: of the apply; None when nothing was applied.
         calls_used: requests this run made.
         calls_remaining: calls left in the billing period, if Ptolemy tells.
+        record: where the run record lies.
     """
     plan = judged.plan
     withheld = {entry.kind: entry.changes for entry in judged.withheld}
     counted = _accounted(tally(outcomes), sum(plan.counts.values()) - sum(withheld.values()))
-    stopped = judged.too_many_rejects or judged.shortage or (breaker.stopped if breaker else "")
+    stopped = judged.refusal or (breaker.stopped if breaker else "")
     return SyncResult(
         state=final_state(
             mode=mode,
@@ -84,10 +87,12 @@ def conclude(
         ),
         digest=plan.digest,
         run_id=run_id,
+        record=record,
         missing_kept=plan.missing_kept,
         stopped=stopped,
         withheld_because={entry.kind: entry.reason for entry in judged.withheld},
         rejected_because=_reasons(judged, counted),
+        unknown_because=dict(list(counted.unknown_reasons.items())[:MOST_REASONS]),
         warnings=(*judged.warnings, *_echo_warnings(outcomes)),
         changes=tuple(change_rows(plan, MOST_SHOWN)),
         problems=tuple(problem_rows(plan, MOST_SHOWN)),
@@ -99,13 +104,7 @@ def _accounted(counted: Tally, to_apply: int) -> Tally:
     with_outcome = (
         sum(counted.applied.values()) + counted.rejected + counted.unknown + counted.not_attempted
     )
-    return Tally(
-        applied=counted.applied,
-        rejected=counted.rejected,
-        unknown=counted.unknown,
-        not_attempted=counted.not_attempted + to_apply - with_outcome,
-        reasons=counted.reasons,
-    )
+    return replace(counted, not_attempted=counted.not_attempted + to_apply - with_outcome)
 
 
 def _reasons(judged: JudgedPlan, counted: Tally) -> dict[str, int]:

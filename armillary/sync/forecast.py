@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -38,7 +38,7 @@ class Forecast:
 
 
 def forecast(
-    plan: Plan, ground: Ground, *, reading: Mapping[str, int], withheld: Collection[str]
+    plan: Plan, ground: Ground, *, reading: Mapping[str, int], to_apply: pl.DataFrame
 ) -> Forecast:
     """Count the calls of a plan.
 
@@ -46,19 +46,16 @@ def forecast(
         plan: the plan.
         ground: tells how many webhook deliveries a write causes.
         reading: calls spent so far, by item.
-        withheld: the kinds of change that will not be applied.
+        to_apply: the changes that are not withheld.
     """
-    writing = {kind: plan.count(kind) for kind in KINDS if kind not in withheld}
-    patches = 0
-    if "restore" in writing:
-        restores = plan.changes.filter(pl.col("kind") == "restore")
-        patches = restores.filter(pl.col("changed").list.len() > 0).height
+    writing = {kind: to_apply.filter(pl.col("kind") == kind).height for kind in KINDS}
+    restores = to_apply.filter(pl.col("kind") == "restore")
+    patches = restores.filter(pl.col("changed").list.len() > 0).height
     deliveries = None
     if ground.deliveries is not None:
         deliveries = sum(ground.deliveries[kind] * count for kind, count in writing.items())
         deliveries += ground.deliveries["update"] * patches
-    if patches:
-        writing["update after restore"] = patches
+    writing["update after restore"] = patches
     return Forecast(
         reading=dict(reading),
         writing={item: count for item, count in writing.items() if count},

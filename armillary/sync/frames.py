@@ -7,7 +7,7 @@ where the workspace holds nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,10 @@ import polars as pl
 
 from armillary.api.envelope import reference
 from armillary.api.models import Page
-from armillary.sync.canonical import CLEAR, DataType, canonical
+from armillary.sync.canonical import CLEAR, DataType, canonical, canonical_value
+
+Scope = Mapping[str, Sequence[str]] | str | None
+"""Which existing instruments a feed owns: by field value, ``all``, or not said."""
 
 FIELD = "field."
 BASE_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -100,10 +103,24 @@ def canonical_or_as_found(value: pl.Expr, data_type: DataType) -> pl.Expr:
     return pl.coalesce(canonical(value, data_type), value.str.strip_chars(), pl.lit(CLEAR))
 
 
-def in_scope(scope: Mapping[str, Iterable[str]] | str | None) -> pl.Expr:
+def in_scope(scope: Scope, data_types: Mapping[str, DataType]) -> pl.Expr:
     """Whether an existing record is one of those the feed owns."""
-    if scope is None or isinstance(scope, str):
+    values = scope_values(scope, data_types)
+    if not values:
         return pl.lit(value=True)
-    return pl.all_horizontal(
-        pl.col(column(key)).is_in(list(values)) for key, values in scope.items()
-    )
+    return pl.all_horizontal(pl.col(column(key)).is_in(own) for key, own in values.items())
+
+
+def scope_values(scope: Scope, data_types: Mapping[str, DataType]) -> dict[str, list[str]]:
+    """The scope in canonical text, sorted by field; empty when the feed owns the whole type."""
+    if not isinstance(scope, Mapping):
+        return {}
+    return {
+        key: [_canonical_or_same(value, data_types.get(key, DataType.TEXT)) for value in values]
+        for key, values in sorted(scope.items())
+    }
+
+
+def _canonical_or_same(value: str, data_type: DataType) -> str:
+    found = canonical_value(value, data_type)
+    return value if found is None else found

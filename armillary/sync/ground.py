@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from armillary.api.models import Workspace
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import AccessDenied, ConfigurationError, NotFound
 from armillary.sync.canonical import DataType
@@ -48,13 +49,7 @@ def survey(ptolemy: Ptolemy, *, workspace: str, instrument_type: str) -> Ground:
         ConfigurationError: the token belongs to another workspace, or the type is not there.
         ApiError: Ptolemy did not answer.
     """
-    found = ptolemy.workspace()
-    if found.id and workspace not in (found.id, found.slug):
-        raise ConfigurationError(
-            f"Ptolemy answered for workspace {found.slug or found.id!r}, but {workspace!r} is "
-            "configured.",
-            next_step="Give the token of that workspace, or correct the workspace's name.",
-        )
+    found = open_workspace(ptolemy, workspace)
     try:
         type_row = ptolemy.instrument_types.get(instrument_type)
     except NotFound as error:
@@ -78,6 +73,30 @@ def survey(ptolemy: Ptolemy, *, workspace: str, instrument_type: str) -> Ground:
         ),
         deliveries=_deliveries(ptolemy),
     )
+
+
+def open_workspace(ptolemy: Ptolemy, workspace: str) -> Workspace:
+    """The workspace that answers, when it is the one that is meant (``reliability.md`` A37).
+
+    Raises:
+        ConfigurationError: it is not there, or the token opens another one.
+        ApiError: Ptolemy did not answer, or refuses the token.
+    """
+    try:
+        found = ptolemy.workspace()
+    except NotFound as error:
+        raise ConfigurationError(
+            f"Ptolemy knows no workspace {workspace!r} for this token.",
+            next_step="Check the workspace's slug and the address; a token opens one workspace "
+            "alone.",
+        ) from error
+    if found.id and workspace not in (found.id, found.slug):
+        raise ConfigurationError(
+            f"Ptolemy answered for workspace {found.slug or found.id!r}, but {workspace!r} is "
+            "configured.",
+            next_step="Give the token of that workspace, or correct the workspace's name.",
+        )
+    return found
 
 
 def _data_type(word: str) -> DataType:

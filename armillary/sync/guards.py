@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from armillary.feeds.definition import FeedDefinition, Limits
+from armillary.feeds.definition import Limits
 from armillary.sync.plan import KINDS, Plan
 
 SMALL_SET = 20
@@ -27,6 +27,8 @@ class Withheld:
     kind: str
     changes: int
     reason: str
+    liftable: bool = True
+    """Whether a person's approval can lift it; a doubtful reading cannot be approved away."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,20 @@ def too_many_rejects(plan: Plan, limits: Limits) -> str:
     )
 
 
-def judge(
-    plan: Plan, definition: FeedDefinition, baseline: Baseline, *, only: bool
-) -> list[Withheld]:
+def judge(plan: Plan, limits: Limits, baseline: Baseline, *, only: bool) -> list[Withheld]:
     """What has to be withheld, in the order of the kinds.
 
     Args:
         plan: the plan; its archives are empty when ``only`` is given.
-        definition: the feed, with its limits.
+        limits: of the feed.
         baseline: the last good run, for the guard against a shrunken feed.
         only: whether the plan was limited to chosen identifiers: absolute limits alone.
     """
     reasons: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for kind, reason in _over_limits(plan, definition.limits, share=not only):
+    for kind, reason in _over_limits(plan, limits, share=not only):
         reasons[kind].append(reason)
     if plan.count("archive"):
-        reasons["archive"] += _archive_doubts(plan, definition.limits, baseline)
+        reasons["archive"] += _archive_doubts(plan, limits, baseline)
     broken = plan.count("create") > BROKEN_IDENTIFIER_SHARE * plan.active_in_scope
     if reasons["archive"] and broken and plan.active_in_scope:
         reasons["create"].append(
@@ -70,7 +70,12 @@ def judge(
             "identifiers changed, which would make every instrument twice"
         )
     return [
-        Withheld(kind, plan.count(kind), "; ".join(reasons[kind]))
+        Withheld(
+            kind,
+            plan.count(kind),
+            "; ".join(reasons[kind]),
+            liftable=plan.trusted or kind != "archive",
+        )
         for kind in KINDS
         if reasons[kind]
     ]

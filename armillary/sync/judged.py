@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import polars as pl
+
 from armillary.errors import FeedRefused, PlanRefused
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
+from armillary.sync.approval import allowed_changes
 from armillary.sync.existing import Existing
 from armillary.sync.forecast import Forecast, forecast, shortage
 from armillary.sync.ground import Ground
@@ -22,6 +25,8 @@ class JudgedPlan:
     """A plan that is ready to be shown, or applied as far as nothing is withheld."""
 
     plan: Plan
+    to_apply: pl.DataFrame
+    """The changes that are not withheld (shape: ``Plan.changes``)."""
     withheld: tuple[Withheld, ...]
     cost: Forecast
     too_many_rejects: str
@@ -31,9 +36,9 @@ class JudgedPlan:
     warnings: tuple[str, ...] = ()
 
     @property
-    def withheld_kinds(self) -> list[str]:
-        """The kinds of change that are not applied."""
-        return [entry.kind for entry in self.withheld]
+    def refusal(self) -> str:
+        """Why nothing of the plan may be applied; blank if it may."""
+        return self.too_many_rejects or self.shortage
 
 
 def judge_plan(
@@ -44,6 +49,7 @@ def judge_plan(
     memory: FeedMemory,
     *,
     only: Collection[str] | None,
+    approved: pl.DataFrame | None = None,
     reading_calls: Mapping[str, int],
     remaining_calls: int | None,
 ) -> JudgedPlan:
@@ -56,6 +62,7 @@ def judge_plan(
         existing: the workspace as read.
         memory: what earlier runs left.
         only: identifiers to which the plan is limited.
+        approved: the changes of a plan that a person approved.
         reading_calls: calls spent on reading, by item.
         remaining_calls: calls left in the billing period; None where Ptolemy does not tell.
 
@@ -74,15 +81,16 @@ def judge_plan(
         only=only,
     )
     baseline = Baseline(memory.feed_records)
-    withheld = judge(plan, definition, baseline, only=only is not None)
-    kinds = [entry.kind for entry in withheld]
-    cost = forecast(plan, ground, reading=reading_calls, withheld=kinds)
+    found = judge(plan, definition.limits, baseline, only=only is not None)
+    to_apply, withheld = allowed_changes(plan, found, approved)
+    cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply)
     short = shortage(cost, remaining=remaining_calls, reserve_calls=definition.reserve_calls)
     overage = (f"Overage: {short}; the excess is billed.",) if short else ()
     if definition.quota == "overage":
         short = ""
     return JudgedPlan(
         plan=plan,
+        to_apply=to_apply,
         withheld=tuple(withheld),
         cost=cost,
         too_many_rejects=too_many_rejects(plan, definition.limits),

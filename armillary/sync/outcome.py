@@ -55,6 +55,8 @@ class State(StrEnum):
     """The states a sync ends in; the exit codes and automations go by these names."""
 
     COMPLETED = "Completed"
+    ALREADY_RUNNING = "AlreadyRunning"
+    """Another run holds the lease: nothing was done."""
     PLANNED = "Planned"
     PLANNED_WITHHELD = "PlannedWithheld"
     COMPLETED_WITH_REJECTS = "CompletedWithRejects"
@@ -65,6 +67,7 @@ class State(StrEnum):
 
 EXIT_CODES = {
     State.COMPLETED: 0,
+    State.ALREADY_RUNNING: 0,
     State.PLANNED: 0,
     State.COMPLETED_WITH_REJECTS: 3,
     State.PLANNED_WITHHELD: 4,
@@ -108,11 +111,14 @@ class SyncResult:
     calls: Calls
     digest: str
     run_id: str
+    record: str = ""
+    """Where the run record lies."""
     missing_kept: int = 0
     stopped: str = ""
     """Why the run ended early; blank when it did not."""
     withheld_because: dict[str, str] = field(default_factory=dict)
     rejected_because: dict[str, int] = field(default_factory=dict)
+    unknown_because: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     changes: tuple[dict[str, Any], ...] = ()
     """The first planned changes, as a person reads them; archives first."""
@@ -146,26 +152,32 @@ class Tally:
     unknown: int
     not_attempted: int
     reasons: dict[str, int]
-    """Reasons of rejected and unknown changes with how often each came, most frequent first."""
+    """Why changes were rejected, with how often each reason came, most frequent first."""
+    unknown_reasons: dict[str, int] = field(default_factory=dict)
+    """Why changes are unknown, likewise."""
 
 
 def tally(outcomes: Iterable[Outcome]) -> Tally:
     """Count outcomes; a change still transient at the end of a run is unknown."""
     applied = dict.fromkeys(KINDS, 0)
     fates: Counter[Fate] = Counter()
-    reasons: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
     for outcome in outcomes:
         fates[outcome.fate] += 1
         if outcome.fate is Fate.APPLIED:
             applied[outcome.kind] += 1
-        elif outcome.reason:
-            reasons[outcome.reason] += 1
+        elif outcome.fate is Fate.REJECTED:
+            rejected[outcome.reason] += 1
+        elif outcome.fate is not Fate.NOT_ATTEMPTED:
+            unknown[outcome.reason] += 1
     return Tally(
         applied=applied,
         rejected=fates[Fate.REJECTED],
         unknown=fates[Fate.UNKNOWN] + fates[Fate.TRANSIENT],
         not_attempted=fates[Fate.NOT_ATTEMPTED],
-        reasons=dict(reasons.most_common()),
+        reasons=dict(rejected.most_common()),
+        unknown_reasons=dict(unknown.most_common()),
     )
 
 

@@ -118,6 +118,7 @@ class _Planning:
     def __init__(self, definition: FeedDefinition, ground: Ground, remembered: Remembered) -> None:
         self._definition = definition
         self._remembered = remembered
+        self._data_types = ground.data_types
         self._columns = compare.compared_columns(list(definition.fields))
         self._required = ["name", *(column(key) for key in sorted(ground.required_fields))]
         self._type_names = [ground.type_id, ground.type_identifier, ""]
@@ -136,7 +137,9 @@ class _Planning:
     ) -> pl.DataFrame:
         """Records whose identifier an existing instrument holds; returns the free ones."""
         unknown = self._hold_case_variants(unknown, active)
-        mine = pl.col("type").is_in(self._type_names) & in_scope(self._definition.scope)
+        mine = pl.col("type").is_in(self._type_names) & in_scope(
+            self._definition.scope, self._data_types
+        )
         live = owners.filter(~pl.col("archived"))
         self.match(unknown, live.filter(mine))
         foreign = compare.beside(unknown, _one_each(live.filter(~mine)))

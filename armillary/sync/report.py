@@ -9,13 +9,14 @@ from armillary.sync.outcome import State, SyncResult
 from armillary.sync.plan import KINDS
 
 HEADLINES = {
-    State.COMPLETED: "Done: the workspace equals the feed.",
+    State.COMPLETED: "Done: every planned change is applied.",
+    State.ALREADY_RUNNING: "Nothing was done: another run is at work.",
     State.COMPLETED_WITH_REJECTS: "Done, except for rejected records.",
     State.WITHHELD: "Done, except for what a guard withheld.",
     State.PLANNED: "Planned only: nothing was written.",
     State.PLANNED_WITHHELD: "Planned only: nothing was written, and a guard would withhold a part.",
     State.TOO_MANY_REJECTS: "Stopped: too much was rejected.",
-    State.FAILED: "Failed.",
+    State.FAILED: "Some changes are not done; the reasons are below.",
 }
 
 
@@ -30,11 +31,23 @@ def summary(result: SyncResult) -> str:
         parts.append(f"**Why it stopped:** {result.stopped}")
     parts.append(_counts(result))
     parts += _section("Withheld by a guard", result.withheld_because.items())
+    if result.withheld_because:
+        parts.append(approval(result))
     parts += _section("Rejected, by reason", result.rejected_because.items())
+    parts += _section("Not known to be done, by reason", result.unknown_because.items())
     parts += _section("Notes", ((warning, "") for warning in result.warnings))
     parts.append(_calls(result))
-    parts.append(f"Plan digest: `{result.digest}`" if result.digest else "")
+    parts.append(f"Plan digest: `{result.digest}`\n\nRun record: `{result.record}`")
     return "\n\n".join(part for part in parts if part)
+
+
+def approval(result: SyncResult) -> str:
+    """How a person lets withheld changes through, in so many words."""
+    return (
+        "If the withheld changes are right, approve this very plan within 24 hours: start the same "
+        f"run again in mode `apply` with approve `{result.digest}` (command: `--mode apply "
+        f"--approve {result.digest}`). Only changes of this plan go through."
+    )
 
 
 def _counts(result: SyncResult) -> str:

@@ -14,7 +14,7 @@ from armillary.api.ptolemy import Ptolemy
 from armillary.errors import PagesLeadNowhere
 from armillary.feeds.definition import FeedDefinition
 from armillary.sync.canonical import DataType
-from armillary.sync.frames import InstrumentColumns, in_scope
+from armillary.sync.frames import InstrumentColumns, Scope, column, in_scope, scope_values
 from armillary.sync.ground import Ground
 
 PAGE_SIZE = 200
@@ -39,14 +39,13 @@ def relevant_types(definition: FeedDefinition, ground: Ground) -> dict[str, Data
     return {key: ground.data_types[key] for key in keys if key in ground.data_types}
 
 
-def owned_by(definition: FeedDefinition, ground: Ground) -> Filter:
-    """The filter for what the feed owns; everything below one ``and`` (contract N10)."""
+def owned_filter(scope: Scope, ground: Ground) -> Filter:
+    """The filter for what a feed owns; everything below one ``and`` (contract N10)."""
     conditions: list[Filter] = [{"field": "type_id", "op": "eq", "value": ground.type_id}]
-    if isinstance(definition.scope, dict):
-        conditions += [
-            {"field": f"field.{key}", "op": "in", "value": list(values)}
-            for key, values in sorted(definition.scope.items())
-        ]
+    conditions += [
+        {"field": column(key), "op": "in", "value": values}
+        for key, values in scope_values(scope, ground.data_types).items()
+    ]
     return {"and": conditions}
 
 
@@ -66,7 +65,7 @@ def read_workspace(
         ApiError: Ptolemy could not be read.
     """
     types = relevant_types(definition, ground)
-    condition = owned_by(definition, ground)
+    condition = owned_filter(definition.scope, ground)
     before = ptolemy.instruments.count(condition)
     frame, doubt = _read_once(ptolemy, condition, types, before, progress)
     after = ptolemy.instruments.count(condition)
@@ -77,7 +76,7 @@ def read_workspace(
         # Whatever came is real: two doubtful readings together know more than either.
         whole = pl.concat([frame, again]).unique("id", keep="last", maintain_order=True)
         frame = whole if doubt else again
-    owned = frame.filter(~pl.col("archived") & in_scope(definition.scope))
+    owned = frame.filter(~pl.col("archived") & in_scope(definition.scope, ground.data_types))
     return WorkspaceReading(active=owned.drop("archived"), trusted=not doubt, doubt=doubt)
 
 

@@ -24,10 +24,12 @@ def run_sync(prefect_server: None) -> RunSync:
         definition: FeedDefinition,
         mode: str = "apply",
         only: list[str] | None = None,
+        approve: str | None = None,
         **changed: Any,
     ) -> Any:
         facts = {"url": f"{sim.url}/v1", "workspace": "demo", "token": sim.token} | changed
         feed = FileFeed(**dict(definition))
-        return sync_instruments(PtolemyWorkspace(**facts), feed, mode, only, return_state=True)
+        block = PtolemyWorkspace(**facts)
+        return sync_instruments(block, feed, mode, only, approve, return_state=True)
 
     return run

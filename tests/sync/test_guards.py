@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from armillary.feeds.definition import FeedDefinition
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
 from armillary.sync.plan import Plan
 from armillary.sync.planner import Remembered
@@ -49,7 +48,7 @@ def verdict(
     last: int | None = None,
     only: bool = False,
 ) -> dict[str, str]:
-    used: FeedDefinition = definition(limits=limits or {})
+    used = definition(limits=limits or {}).limits
     found: list[Withheld] = judge(made_plan, used, Baseline(last), only=only)
     return {entry.kind: entry.reason for entry in found}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from armillary.errors import QuotaExhausted
 from armillary.sync.breaker import Breaker
 from armillary.sync.forecast import forecast, shortage
 from armillary.sync.outcome import EXIT_CODES, Fate, Outcome, State, Tally, final_state, tally
@@ -92,8 +91,9 @@ def test_scattered_rejects_go_on_until_the_feeds_limit() -> None:
 
 def test_a_fault_that_concerns_every_record_stops_at_once_and_is_no_reject() -> None:
     breaker = Breaker(planned=10, max_reject_share=0.05)
-    breaker.fault(QuotaExhausted("no calls are left", method="PATCH", path="/instruments/{id}"))
-    assert "no calls are left" in breaker.stopped
+    breaker.halt("no calls are left")
+    breaker.halt("another reason")
+    assert breaker.stopped == "no calls are left"
     assert not breaker.by_rejects
 
 
@@ -103,7 +103,8 @@ def test_a_forecast_itemises_and_counts_deliveries() -> None:
         workspace(instrument("upd", lot_size="1"), instrument("gone")),
     )
     facts = ground(deliveries={"create": 2, "update": 1, "archive": 0, "restore": 0})
-    cost = forecast(made, facts, reading={"POST /instruments/filter": 3}, withheld=["archive"])
+    applied = made.changes.filter(made.changes["kind"] != "archive")
+    cost = forecast(made, facts, reading={"POST /instruments/filter": 3}, to_apply=applied)
     assert cost.writing == {"create": 1, "update": 1}
     assert (cost.calls, cost.deliveries, cost.still_to_spend, cost.guide) == (5, 3, 5, 4)
     assert shortage(cost, remaining=5, reserve_calls=0) == ""

@@ -16,7 +16,6 @@ from armillary.errors import (
     AccessDenied,
     ApiError,
     ConfigurationError,
-    NotFound,
     PlanRefused,
     TransientError,
     UnexpectedAnswer,
@@ -234,7 +233,8 @@ def test_a36_without_a_usable_quota_header_the_run_counts_by_itself(
 
 
 @pytest.mark.parametrize(
-    ("reading", "error"), [(404, NotFound), (403, AccessDenied), ("empty", ConfigurationError)]
+    ("reading", "error"),
+    [(404, ConfigurationError), (403, AccessDenied), ("empty", ConfigurationError)],
 )
 def test_a37_a_token_of_another_workspace_is_noticed_before_anything_is_read(
     make_simulator: MakeSimulator, feed: FeedDefinition, reading: Any, error: type[Exception]

@@ -1,0 +1,166 @@
+"""What every run that changes instruments does around its tasks: record, apply, conclude, tell."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import polars as pl
+from prefect.client.schemas.objects import State as RunState
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
+from armillary.feeds.definition import Limits
+from armillary.runs.lease import Lease, held
+from armillary.runs.memory import recall, remember
+from armillary.runs.record import Head, RunRecord, approved_run, read_changes
+from armillary.runs.store import RunStore, open_store
+from armillary.settings import Settings
+from armillary.sync.conclude import conclude, remembered_after
+from armillary.sync.ground import Ground
+from armillary.sync.judged import JudgedPlan
+from armillary.sync.outcome import FAILED_STATES, Outcome, State, SyncFailed, SyncResult
+from armillary.sync.plan import CHANGES
+from armillary.sync.report import HEADLINES
+from blocks.ptolemy import PtolemyWorkspace
+from tasks.apply_changes import Applying, apply_plan
+from tasks.call_count import CallCount
+from tasks.report import progress_artifact, report_refusal, report_sync
+
+MAX_WORKERS = 16
+"""Threads for batches; how many requests are in flight at once is the workspace block's affair."""
+
+WORKERS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner[Any](max_workers=MAX_WORKERS))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a plan was made for; kept in the run record so that it can be undone."""
+
+    feed: str
+    values: dict[str, list[str]] | str | None
+    fields: list[str]
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class SyncRun:
+    """One run of a flow that changes instruments."""
+
+    workspace: PtolemyWorkspace
+    mode: str
+    run_id: str
+    calls: CallCount
+    store: RunStore
+    approve: str | None = None
+    reverts: str | None = None
+    only: bool = False
+    """Limited to chosen records: what it saw of the feed says nothing about the whole."""
+
+    def lease(self, ground: Ground, feed: str) -> AbstractContextManager[Lease | None]:
+        """The lease of one feed in one workspace; a run that only plans needs none.
+
+        Raises:
+            LeaseHeld: another run is at work.
+        """
+        if self.mode != "apply":
+            return nullcontext()
+        operation = f"sync-{feed}"
+        return held(self.store, ground.workspace_id, operation, owner=f"run {self.run_id}")
+
+    def approved(self, ground: Ground) -> pl.DataFrame | None:
+        """The changes of the plan that a person approved, if this run was given one.
+
+        Raises:
+            ConfigurationError: no such plan is known, or it is too old.
+        """
+        if self.approve is None:
+            return None
+        made_by = approved_run(self.store, ground.workspace_id, self.approve, datetime.now(UTC))
+        return read_changes(self.store, ground.workspace_id, made_by, CHANGES)
+
+    def carry_out(
+        self, ground: Ground, judged: JudgedPlan, scope: Scope, lease: Lease | None
+    ) -> SyncResult:
+        """Record the plan, apply what may be applied, and say what came of it."""
+        log = get_run_logger()
+        record = RunRecord(self.store, ground.workspace_id, self.run_id)
+        record.plan(self._head(ground, judged, scope), judged.plan.changes)
+        record.rejects(judged.plan.rejects)
+        log.info("Plan %s: %s", judged.plan.digest[:12], judged.plan.counts)
+        applying, outcomes = None, list[Outcome]()
+        if lease is not None and not judged.refusal:
+            applying = Applying(judged.to_apply, record, lease, scope.limits.max_reject_share)
+            with progress_artifact(f"Applying {scope.feed}"):
+                outcomes = apply_plan(self.workspace, ground, applying)
+        result = conclude(
+            judged,
+            outcomes,
+            mode=self.mode,
+            workspace=ground.workspace_slug,
+            run_id=self.run_id,
+            breaker=applying.breaker if applying else None,
+            calls_used=self.calls.used,
+            calls_remaining=self.calls.remaining,
+            record=record.place,
+        )
+        try:
+            record.summary(result.as_dict())
+            if applying is not None:
+                memory = recall(self.store, ground.workspace_id, scope.feed)
+                after = remembered_after(memory, judged, outcomes, result, only=self.only)
+                remember(self.store, ground.workspace_id, scope.feed, after)
+        except ConfigurationError as error:
+            # The changes are made: the result must not be lost with its record.
+            result = replace(result, warnings=(*result.warnings, f"Not recorded: {error}"))
+        log.info("Ended %s: applied %s, %d calls", result.state, result.applied, result.calls.used)
+        report_sync(result, judged, ground.workspace_slug)
+        return result
+
+    def _head(self, ground: Ground, judged: JudgedPlan, scope: Scope) -> Head:
+        return Head(
+            run_id=self.run_id,
+            made_at=datetime.now(UTC),
+            mode=self.mode,
+            feed=scope.feed,
+            workspace_id=ground.workspace_id,
+            instrument_type=ground.type_identifier,
+            scope=scope.values,
+            fields=scope.fields,
+            limits=scope.limits.model_dump(),
+            digest=judged.plan.digest,
+            planned=judged.plan.counts,
+            withheld={entry.kind: entry.reason for entry in judged.withheld},
+            forecast=judged.cost.calls,
+            approved=self.approve,
+            reverts=self.reverts,
+        )
+
+
+def open_runs() -> RunStore:
+    """Where this machine's settings say that run records lie."""
+    settings = Settings()
+    return open_store(settings.runs, endpoint_url=settings.store_endpoint_url)
+
+
+def ended(result: SyncResult) -> RunState[Any]:
+    """The state by the result's own policy, never by futures."""
+    said = [result.stopped or HEADLINES[result.state], *result.withheld_because.values()]
+    message = " ".join(said)
+    if result.state in FAILED_STATES:
+        failure = SyncFailed(f"{result.feed}: {message}", result)
+        return Failed(name=result.state.value, message=str(failure), data=failure)
+    return Completed(name=result.state.value, message=message, data=result)
+
+
+def refused(error: ArmillaryError, workspace: PtolemyWorkspace, subject: str) -> RunState[Any]:
+    """No plan could be carried out: nothing was written, and the error says what to do."""
+    if isinstance(error, LeaseHeld):
+        return Completed(name=State.ALREADY_RUNNING.value, message=str(error), data=error)
+    report_refusal(workspace.workspace, subject, error)
+    return Failed(message=str(error), data=error)

@@ -1,0 +1,198 @@
+"""Approving what a guard withheld, undoing what a run did, and two runs at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from armillary.errors import ConfigurationError, LeaseHeld
+from armillary.runs.lease import held
+from armillary.runs.record import read_done, read_head
+from armillary.runs.store import open_store
+from simulator import Simulator
+from tests.flows.conftest import RunSync
+from tests.flows.test_sync_instruments import accounted, identifiers, result_of
+from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
+
+pytestmark = pytest.mark.flow
+
+ROWS = vendor_rows(60)
+
+
+@pytest.fixture
+def run_revert(prefect_server: None) -> Any:
+    from blocks import PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
+    from flows.revert_run import revert_run  # noqa: PLC0415
+
+    def run(sim: Simulator, run_id: str, mode: str = "apply", approve: str | None = None) -> Any:
+        block = PtolemyWorkspace(url=f"{sim.url}/v1", workspace="demo", token=sim.token)
+        return revert_run(block, run_id, mode, approve, return_state=True)
+
+    return run
+
+
+def workspace_id(sim: Simulator) -> str:
+    with open_client(sim) as ptolemy:
+        return ptolemy.workspace().id
+
+
+def test_an_approved_plan_goes_through_and_nothing_else(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS[:30]))
+    withheld = result_of(run_sync(sim, feed))
+    assert withheld.withheld["archive"] == 30
+    approved = run_sync(sim, feed, approve=withheld.digest)
+    assert approved.name == "Completed"
+    assert result_of(approved).applied["archive"] == 30
+    assert len(identifiers(sim)) == 30
+
+
+def test_a_source_that_got_worse_since_is_withheld_again(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS[:30]))
+    digest = result_of(run_sync(sim, feed, "plan")).digest
+    csv_file(tmp_path / "v.csv", ROWS[:10])
+    state = run_sync(sim, feed, approve=digest)
+    result = result_of(state)
+    assert state.name == "Withheld"
+    assert (result.applied["archive"], result.withheld["archive"]) == (30, 20)
+    assert "20 of 50 are not in the approved plan" in state.message
+    assert accounted(result)
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, "../../etc"])
+def test_an_unknown_digest_is_refused_before_anything_is_read(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, digest: str
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS[:5]))
+    state = run_sync(sim, feed, "plan", approve=digest)
+    if not digest:
+        assert state.name == "Planned", "an empty field of a form is not given"
+        return
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, ConfigurationError)
+    assert "No plan with the digest" in str(error)
+
+
+def test_an_old_plan_cannot_be_approved(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, runs_folder: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS[:5]))
+    digest = result_of(run_sync(sim, feed, "plan")).digest
+    [pointer] = runs_folder.rglob(f"plans/{digest}.json")
+    told = json.loads(pointer.read_text()) | {"made_at": "2026-01-01T00:00:00+00:00"}
+    pointer.write_text(json.dumps(told))
+    error = run_sync(sim, feed, approve=digest).result(raise_on_failure=False)
+    assert "can be approved for 24 hours" in str(error)
+
+
+def test_a_run_is_undone_where_nobody_changed_it_since(
+    sim: Simulator, run_sync: RunSync, run_revert: Any, tmp_path: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS))
+    run_sync(sim, feed)
+    before = sim.state()["instruments"]
+    changed = [row | {"lot": "7"} if number < 4 else row for number, row in enumerate(ROWS[:56])]
+    csv_file(tmp_path / "v.csv", [*changed, *vendor_rows(62)[60:]])
+    done = result_of(run_sync(sim, feed))
+    assert done.applied == {"restore": 0, "create": 2, "update": 4, "archive": 4}
+    with open_client(sim) as desk:
+        desk.instruments.patch("co0000.ax", {"field_values": {"lot_size": "8"}})
+        desk.instruments.patch("co0001.ax", {"name": "Named by the desk"})
+
+    planned = result_of(run_revert(sim, done.run_id, "plan"))
+    assert planned.planned == {"restore": 4, "create": 0, "update": 3, "archive": 2}
+    assert [problem["reason"] for problem in planned.problems] == ["was changed since: lot_size"]
+    undone = result_of(run_revert(sim, done.run_id))
+    assert undone.applied == undone.planned
+    assert undone.calls.used == undone.calls.forecast
+
+    after = {row["identifier"]: row for row in sim.state()["instruments"]}
+    expected = {row["identifier"]: dict(row) for row in before}
+    assert after["co0000.ax"]["field_values"]["lot_size"] == "8"
+    assert after["co0001.ax"]["name"] == "Named by the desk"
+    untouched = set(expected) - {"co0000.ax", "co0001.ax"}
+    assert {key: after[key] for key in untouched} == {key: expected[key] for key in untouched}
+    assert {"co0060.ax", "co0061.ax"} <= identifiers(sim, archived=True)
+    again = result_of(run_revert(sim, done.run_id))
+    assert sum(again.planned.values()) == 0
+
+
+def test_a_revert_is_guarded_and_can_be_undone_itself(
+    sim: Simulator, run_sync: RunSync, run_revert: Any, tmp_path: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS), limits={"max_archive_share": 0.5})
+    loaded = result_of(run_sync(sim, feed))
+    state = run_revert(sim, loaded.run_id)
+    assert state.name == "Withheld"
+    assert "60 archives of 60 active records are 100%" in state.message
+    digest = result_of(state).digest
+    undone = run_revert(sim, loaded.run_id, approve=digest)
+    assert undone.name == "Completed"
+    assert not identifiers(sim)
+    redone = result_of(run_revert(sim, result_of(undone).run_id))
+    assert redone.applied["restore"] == 60
+    assert len(identifiers(sim)) == 60
+
+
+def test_an_unknown_run_is_told(sim: Simulator, run_revert: Any) -> None:
+    error = run_revert(sim, "0000").result(raise_on_failure=False)
+    assert "No run 0000 is recorded for this workspace" in str(error)
+
+
+def test_the_record_tells_the_story(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, runs_folder: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    rows = [ROWS[0] | {"lot": "9"}, ROWS[1] | {"lot": "=1+1"}, *ROWS[2:]]
+    result = result_of(run_sync(sim, vendor(csv_file(tmp_path / "v.csv", rows))))
+    store = open_store(str(runs_folder))
+    here = workspace_id(sim)
+    head = read_head(store, here, result.run_id)
+    assert (head.digest, head.forecast) == (result.digest, result.calls.forecast)
+    [done] = read_done(store, here, result.run_id)
+    assert (done.before, done.after) == ({"field.lot_size": "0.5"}, {"field.lot_size": "9"})
+    [summary] = runs_folder.rglob("summary.json")
+    assert json.loads(summary.read_text())["state"] == "CompletedWithRejects"
+    [rejects] = runs_folder.rglob("rejects.csv")
+    [rejected] = csv.DictReader(io.StringIO(rejects.read_text()))
+    assert rejected["id"] == "co0001.ax"
+    assert rejected["lot"] == "'=1+1", "a spreadsheet must not run it (F23)"
+    assert rejected["armillary_row"] == "3"
+
+
+def test_two_runs_at_once_one_works_and_the_other_says_who(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, runs_folder: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS))
+    store = open_store(str(runs_folder))
+    with held(store, workspace_id(sim), "sync-vendor", owner="run of the night"):
+        sim.reset_calls()
+        state = run_sync(sim, feed)
+        assert (state.name, state.is_completed()) == ("AlreadyRunning", True)
+        assert isinstance(state.result(raise_on_failure=False), LeaseHeld)
+        assert "run of the night" in state.message
+        assert not identifiers(sim)
+        assert run_sync(sim, feed, "plan").name == "Planned", "planning needs no lease"
+    assert run_sync(sim, feed).name == "Completed"
+
+
+def test_run_records_that_cannot_be_written_stop_the_run_before_it_writes(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder should be")
+    monkeypatch.setenv("ARMILLARY_RUNS", str(blocked / "runs"))
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", ROWS)))
+    assert isinstance(state.result(raise_on_failure=False), ConfigurationError)
+    assert "Check ARMILLARY_RUNS" in state.message
+    assert not identifiers(sim)
