@@ -25,6 +25,17 @@ class Settings(BaseSettings):
         default_factory=_user_data_folder,
         description="Folder or s3:// address where runs leave what the next one needs.",
     )
+    lease_seconds: float = Field(
+        120.0,
+        gt=0,
+        description="How long a dead run keeps others from the same feed and workspace; a living "
+        "one renews its lease every third of it.",
+    )
+    outage_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="How long an apply waits for a Ptolemy that is down before it gives up.",
+    )
     store_endpoint_url: str | None = Field(
         None, description="Address of an S3 service that is not Amazon's."
     )

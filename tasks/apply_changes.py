@@ -33,6 +33,7 @@ from armillary.runs.record import RunRecord
 from armillary.sync.apply import apply_change, as_done
 from armillary.sync.breaker import Breaker
 from armillary.sync.ground import Ground
+from armillary.sync.outage import Outage
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import KINDS, Change, iter_changes
 from blocks.ptolemy import PtolemyWorkspace
@@ -56,16 +57,29 @@ class Applying:
     """One plan being applied: what every batch of it shares."""
 
     def __init__(
-        self, changes: pl.DataFrame, record: RunRecord, lease: Lease, max_reject_share: float
+        self,
+        changes: pl.DataFrame,
+        *,
+        record: RunRecord,
+        lease: Lease,
+        outage: Outage,
+        max_reject_share: float,
     ) -> None:
         self.changes = changes
         self.breaker = Breaker(changes.height, max_reject_share)
+        self._outage = outage
         self._record = record
         self._lease = lease
         self._numbers = itertools.count(1)
 
     def may_write(self) -> bool:
-        """Whether the next write may start: nothing stopped the run, and the lease is ours."""
+        """Whether the next write may start: nothing stopped the run, and the lease is ours.
+
+        Waits while the service is down.
+        """
+        down = self._outage.wait() if not self.breaker.stopped else ""
+        if down:
+            self.breaker.halt(down)
         if not self.breaker.stopped:
             try:
                 self._lease.check()
@@ -75,6 +89,7 @@ class Applying:
 
     def saw(self, outcome: Outcome) -> None:
         """Note one outcome and say how far the run has come."""
+        self._outage.saw(outcome)
         progress.say("applying", self.breaker.saw(outcome), self.changes.height)
 
     def keep(self, done: Sequence[tuple[Change, Outcome]]) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from armillary.feeds.definition import Limits
-from armillary.runs.record import Head, read_done, read_head
+from armillary.runs.record import Head, has_summary, read_changes, read_done, read_head
 from armillary.runs.store import RunStore
 from armillary.sync.approval import allowed_changes
 from armillary.sync.forecast import forecast, shortage
 from armillary.sync.ground import Ground, open_workspace, survey
 from armillary.sync.guards import Baseline, judge
 from armillary.sync.judged import JudgedPlan
+from armillary.sync.plan import CHANGES, Change, iter_changes
 from armillary.sync.revert import read_now, revert_plan, touched
 from armillary.sync.workspace import owned_filter
 from blocks.ptolemy import PtolemyWorkspace
@@ -29,6 +32,13 @@ def survey_for_revert(workspace: PtolemyWorkspace, store: RunStore, run_id: str)
         return survey(ptolemy, workspace=workspace.workspace, instrument_type=head.instrument_type)
 
 
+def _unrecorded(store: RunStore, head: Head) -> Iterator[Change]:
+    """What a run planned, if it was killed before it could record its end."""
+    if head.mode == "apply" and not has_summary(store, head.workspace_id, head.run_id):
+        planned = read_changes(store, head.workspace_id, head.run_id, CHANGES)
+        yield from iter_changes(planned)
+
+
 @step(name="plan revert", task_run_name="plan to undo {head.run_id}")
 def plan_revert(
     workspace: PtolemyWorkspace,
@@ -40,7 +50,7 @@ def plan_revert(
     calls: CallCount,
 ) -> JudgedPlan:
     """Read how the touched records stand now, and plan what may be put back."""
-    done = touched(read_done(store, ground.workspace_id, head.run_id))
+    done = touched(read_done(store, ground.workspace_id, head.run_id), _unrecorded(store, head))
     limits = Limits.model_validate(head.limits)
     types = {key: ground.data_types[key] for key in head.fields if key in ground.data_types}
     with workspace.connect() as ptolemy:

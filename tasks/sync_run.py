@@ -14,7 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
+from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld, TransientError
 from armillary.feeds.definition import Limits
 from armillary.runs.lease import Lease, held
 from armillary.runs.memory import recall, remember
@@ -24,6 +24,7 @@ from armillary.settings import Settings
 from armillary.sync.conclude import conclude, remembered_after
 from armillary.sync.ground import Ground
 from armillary.sync.judged import JudgedPlan
+from armillary.sync.outage import Outage
 from armillary.sync.outcome import FAILED_STATES, Outcome, State, SyncFailed, SyncResult
 from armillary.sync.plan import CHANGES
 from armillary.sync.report import HEADLINES
@@ -70,8 +71,15 @@ class SyncRun:
         """
         if self.mode != "apply":
             return nullcontext()
-        operation = f"sync-{feed}"
-        return held(self.store, ground.workspace_id, operation, owner=f"run {self.run_id}")
+        life_seconds = Settings().lease_seconds
+        return held(
+            self.store,
+            ground.workspace_id,
+            f"sync-{feed}",
+            owner=f"run {self.run_id}",
+            life_seconds=life_seconds,
+            margin_seconds=life_seconds / 4,
+        )
 
     def approved(self, ground: Ground) -> pl.DataFrame | None:
         """The changes of the plan that a person approved, if this run was given one.
@@ -95,7 +103,14 @@ class SyncRun:
         log.info("Plan %s: %s", judged.plan.digest[:12], judged.plan.counts)
         applying, outcomes = None, list[Outcome]()
         if lease is not None and not judged.refusal:
-            applying = Applying(judged.to_apply, record, lease, scope.limits.max_reject_share)
+            applying = Applying(
+                judged.to_apply,
+                record=record,
+                lease=lease,
+                outage=Outage(self._answers, most_seconds=Settings().outage_seconds),
+                max_reject_share=scope.limits.max_reject_share,
+            )
+            self._intend_to_archive(ground, judged, scope.feed)
             with progress_artifact(f"Applying {scope.feed}"):
                 outcomes = apply_plan(self.workspace, ground, applying)
         result = conclude(
@@ -121,6 +136,23 @@ class SyncRun:
         log.info("Ended %s: applied %s, %d calls", result.state, result.applied, result.calls.used)
         report_sync(result, judged, ground.workspace_slug)
         return result
+
+    def _answers(self) -> bool:
+        """Whether Ptolemy answers at all: one request, without repeats."""
+        try:
+            with self.workspace.connect() as ptolemy:
+                ptolemy.with_single_attempts().workspace()
+        except TransientError:
+            return False
+        return True
+
+    def _intend_to_archive(self, ground: Ground, judged: JudgedPlan, feed: str) -> None:
+        """Remember what is about to be archived: a run that is killed must know it as its own."""
+        ids = judged.to_apply.filter(pl.col("kind") == "archive")["id"].to_list()
+        if ids:
+            memory = recall(self.store, ground.workspace_id, feed)
+            archived = memory.archived | dict.fromkeys(ids, self.run_id)
+            remember(self.store, ground.workspace_id, feed, memory.after(archived=archived))
 
     def _head(self, ground: Ground, judged: JudgedPlan, scope: Scope) -> Head:
         return Head(

@@ -279,9 +279,9 @@ def held(
 
     Its owner counts it as ended at ``expires_at``, another run ``margin_seconds`` later. The
     margin covers the clock of the next run's machine being ahead of the owner's, together with
-    the one request that was under way when the lease ended; clocks further apart than that may
-    let two runs write for up to a third of a life (``armillary check`` compares the clock). A
-    clock behind only makes the next run wait longer.
+    the one request that was under way when the lease ended. With clocks further apart two runs
+    may write until the owner's next renewal shows it the other one (``armillary check`` compares
+    the clock). A next run whose clock is behind only waits longer.
 
     Args:
         store: the run records all workers share.

@@ -134,6 +134,11 @@ def read_changes(store: RunStore, workspace_id: str, run_id: str, schema: Any) -
     )
 
 
+def has_summary(store: RunStore, workspace_id: str, run_id: str) -> bool:
+    """Whether a run lived to record its end."""
+    return store.read(f"{run_folder(workspace_id, run_id)}/summary.json") is not None
+
+
 def read_done(store: RunStore, workspace_id: str, run_id: str) -> Iterator[Done]:
     """What became of each change of an earlier run, as far as it came."""
     for key in store.list(f"{run_folder(workspace_id, run_id)}/batches/"):

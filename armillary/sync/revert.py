@@ -21,10 +21,11 @@ import polars as pl
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import NotFound, RequestRejected
 from armillary.runs.record import Done, Head
+from armillary.sync.apply import as_done
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns
-from armillary.sync.outcome import Fate
-from armillary.sync.plan import CHANGES, HELD, REJECTS, Plan, sort_changes
+from armillary.sync.outcome import Fate, Outcome
+from armillary.sync.plan import CHANGES, HELD, REJECTS, Change, Plan, sort_changes
 
 IDS_IN_ONE_REQUEST = 90
 """UUIDs a request asks for: 37 characters each, well below what addresses may hold."""
@@ -44,9 +45,20 @@ class _Undo:
     nothing: bool = False
 
 
-def touched(done: Iterable[Done]) -> list[Done]:
-    """The changes that were, or may have been, carried out; the last word on each record."""
-    last = {(entry.kind, entry.identifier): entry for entry in done}
+def touched(done: Iterable[Done], planned: Iterable[Change] = ()) -> list[Done]:
+    """The changes that were, or may have been, carried out; the last word on each record.
+
+    Args:
+        done: the recorded outcomes.
+        planned: what the run was about to do, where it did not live to record all of it.
+    """
+    last = {
+        (change.kind, change.identifier): as_done(
+            change, Outcome(change.kind, change.identifier, Fate.UNKNOWN)
+        )
+        for change in planned
+    }
+    last |= {(entry.kind, entry.identifier): entry for entry in done}
     return [entry for entry in last.values() if entry.fate in MAY_HAVE_BEEN_DONE]
 
 
@@ -134,7 +146,8 @@ def revert_plan(
 
 def _undo(entry: Done, row: Now | None) -> _Undo:
     if row is None:
-        return _Undo(held="is no longer in the workspace")
+        never = entry.kind == "create" and entry.fate != Fate.APPLIED
+        return _Undo(nothing=True) if never else _Undo(held="is no longer in the workspace")
     undo = {
         "create": _undo_create,
         "update": _undo_update,

@@ -11,6 +11,7 @@ from armillary.feeds.definition import FeedDefinition
 from simulator import Simulator
 
 RunSync = Callable[..., Any]
+RunRevert = Callable[..., Any]
 
 
 @pytest.fixture
@@ -31,5 +32,18 @@ def run_sync(prefect_server: None) -> RunSync:
         feed = FileFeed(**dict(definition))
         block = PtolemyWorkspace(**facts)
         return sync_instruments(block, feed, mode, only, approve, return_state=True)
+
+    return run
+
+
+@pytest.fixture
+def run_revert(prefect_server: None) -> RunRevert:
+    """``run_revert(sim, run_id, mode, approve)`` returns the final state of a flow run."""
+    from blocks import PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
+    from flows.revert_run import revert_run  # noqa: PLC0415
+
+    def run(sim: Simulator, run_id: str, mode: str = "apply", approve: str | None = None) -> Any:
+        block = PtolemyWorkspace(url=f"{sim.url}/v1", workspace="demo", token=sim.token)
+        return revert_run(block, run_id, mode, approve, return_state=True)
 
     return run

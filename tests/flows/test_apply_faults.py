@@ -134,3 +134,87 @@ def test_a17_one_refused_record_does_not_stop_the_others(
     assert state.name == "CompletedWithRejects"
     assert (result.rejected, result.applied["create"]) == (1, 4)
     assert accounted(result)
+
+
+def test_a07_an_outage_that_passes_costs_nobody_a_record(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "status", "status": 503,
+         "times": 50}
+    ]  # fmt: skip
+    rows = [row | {"lot": "9"} if number < 14 else row for number, row in enumerate(ROWS)]
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", rows)))
+    assert state.name == "Completed"
+    assert result_of(state).applied["update"] == 14
+
+
+def test_a07_an_outage_that_stays_ends_the_run_and_archives_nothing(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARMILLARY_OUTAGE_SECONDS", "1")
+    sim.seed(seeded(ROWS))
+    feed = vendor(
+        csv_file(tmp_path / "v.csv", [row | {"lot": "9"} for row in ROWS[:14]] + ROWS[14:29])
+    )
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "status", "status": 503,
+         "times": None},
+        {"method": "GET", "path": "/", "action": "status", "status": 503, "times": None,
+         "after": 1},
+    ]  # fmt: skip
+    state = run_sync(sim, feed)
+    result = result_of(state)
+    assert state.name == "Failed"
+    assert "Ptolemy is down: 10 records in a row failed for now" in result.stopped
+    assert accounted(result)
+    assert result.applied["archive"] == 0
+    assert "DELETE /instruments/{id}" not in sim.calls()
+
+
+def test_a19_a_token_revoked_in_the_middle_stops_the_run(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "status", "status": 401,
+         "times": None, "after": 4}
+    ]  # fmt: skip
+    rows = [row | {"lot": "9"} if number < 14 else row for number, row in enumerate(ROWS)]
+    result = result_of(run_sync(sim, vendor(csv_file(tmp_path / "v.csv", rows))))
+    assert result.state == "Failed"
+    assert accounted(result)
+    assert result.applied["update"] == 4
+    assert result.unknown == 0, "a refused token means that nothing was done"
+    assert "token" in result.stopped
+
+
+def test_a20_an_item_quota_stops_creates_and_says_so(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.configure(items=33)
+    rows = [ROWS[0] | {"lot": "9"}, *ROWS[1:], *vendor_rows(36)[30:]]
+    result = result_of(run_sync(sim, vendor(csv_file(tmp_path / "v.csv", rows))))
+    assert accounted(result)
+    assert result.applied["create"] == 3
+    assert "quota" in result.stopped or any("quota" in reason for reason in result.rejected_because)
+
+
+def test_a22_a_create_that_turns_out_to_exist_is_made_equal(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    """Somebody creates the record between the reading and the write."""
+    [other] = seeded([ROWS[1] | {"lot": "5"}])
+    sim.faults = [
+        {"method": "POST", "path": "/instruments", "contains": "co0001.ax",
+         "action": "status", "status": 409, "body": "{}"},
+        {"method": "GET", "path": "/instruments", "action": "change_between_pages",
+         "changes": [{"method": "POST", "path": "/instruments", "json": other}]},
+    ]  # fmt: skip
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", ROWS[:3])))
+    assert state.name == "Completed"
+    assert held_twice(sim) == []
+    [row] = [row for row in sim.state()["instruments"] if row["identifier"] == "co0001.ax"]
+    assert row["field_values"]["lot_size"] == "1.5"

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,25 +14,13 @@ from armillary.runs.lease import held
 from armillary.runs.record import read_done, read_head
 from armillary.runs.store import open_store
 from simulator import Simulator
-from tests.flows.conftest import RunSync
+from tests.flows.conftest import RunRevert, RunSync
 from tests.flows.test_sync_instruments import accounted, identifiers, result_of
 from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
 
 pytestmark = pytest.mark.flow
 
 ROWS = vendor_rows(60)
-
-
-@pytest.fixture
-def run_revert(prefect_server: None) -> Any:
-    from blocks import PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
-    from flows.revert_run import revert_run  # noqa: PLC0415
-
-    def run(sim: Simulator, run_id: str, mode: str = "apply", approve: str | None = None) -> Any:
-        block = PtolemyWorkspace(url=f"{sim.url}/v1", workspace="demo", token=sim.token)
-        return revert_run(block, run_id, mode, approve, return_state=True)
-
-    return run
 
 
 def workspace_id(sim: Simulator) -> str:
@@ -96,7 +83,7 @@ def test_an_old_plan_cannot_be_approved(
 
 
 def test_a_run_is_undone_where_nobody_changed_it_since(
-    sim: Simulator, run_sync: RunSync, run_revert: Any, tmp_path: Path
+    sim: Simulator, run_sync: RunSync, run_revert: RunRevert, tmp_path: Path
 ) -> None:
     feed = vendor(csv_file(tmp_path / "v.csv", ROWS))
     run_sync(sim, feed)
@@ -128,7 +115,7 @@ def test_a_run_is_undone_where_nobody_changed_it_since(
 
 
 def test_a_revert_is_guarded_and_can_be_undone_itself(
-    sim: Simulator, run_sync: RunSync, run_revert: Any, tmp_path: Path
+    sim: Simulator, run_sync: RunSync, run_revert: RunRevert, tmp_path: Path
 ) -> None:
     feed = vendor(csv_file(tmp_path / "v.csv", ROWS), limits={"max_archive_share": 0.5})
     loaded = result_of(run_sync(sim, feed))
@@ -144,7 +131,7 @@ def test_a_revert_is_guarded_and_can_be_undone_itself(
     assert len(identifiers(sim)) == 60
 
 
-def test_an_unknown_run_is_told(sim: Simulator, run_revert: Any) -> None:
+def test_an_unknown_run_is_told(sim: Simulator, run_revert: RunRevert) -> None:
     error = run_revert(sim, "0000").result(raise_on_failure=False)
     assert "No run 0000 is recorded for this workspace" in str(error)
 
