@@ -47,7 +47,9 @@ MOST_BATCHES = 200
 
 SMALLEST_BATCH = 25
 MOST_SINGLE_RETRIES = 50
-"""More records than this failing for now are an outage: they are tried again as batches."""
+"""More records than this failing for now are tried again as batches first."""
+
+MORE_BATCH_ROUNDS = 2
 
 
 NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, ConfigurationError)
@@ -90,7 +92,8 @@ class Applying:
     def saw(self, outcome: Outcome) -> None:
         """Note one outcome and say how far the run has come."""
         self._outage.saw(outcome)
-        progress.say("applying", self.breaker.saw(outcome), self.changes.height)
+        done = min(self.breaker.saw(outcome), self.changes.height)  # a retry is seen twice
+        progress.say("applying", done, self.changes.height)
 
     def keep(self, done: Sequence[tuple[Change, Outcome]]) -> None:
         """Leave the outcomes of one batch in the run record, with what stood there before."""
@@ -133,17 +136,26 @@ def _apply_kind(
     changes: pl.DataFrame,
     size: int,
 ) -> list[Outcome]:
-    first = _in_batches(workspace, ground, applying, changes, size, look_first=False)
-    again = [outcome.identifier for outcome in first if outcome.fate is Fate.TRANSIENT]
-    if not again or applying.breaker.stopped:
-        return first
-    failed = changes.filter(pl.col("identifier").is_in(again))
-    if len(again) > MOST_SINGLE_RETRIES:
-        second = _in_batches(workspace, ground, applying, failed, size, look_first=True)
-    else:
-        second = _one_by_one(workspace, ground, applying, failed)
-    kept = [outcome for outcome in first if outcome.fate is not Fate.TRANSIENT]
-    return kept + second
+    outcomes = _in_batches(workspace, ground, applying, changes, size, look_first=False)
+    for _ in range(MORE_BATCH_ROUNDS):
+        failed = _failed_for_now(changes, outcomes)
+        if failed.height <= MOST_SINGLE_RETRIES or applying.breaker.stopped:
+            break
+        again = _in_batches(workspace, ground, applying, failed, size, look_first=True)
+        outcomes = _without_failed(outcomes) + again
+    failed = _failed_for_now(changes, outcomes)
+    if applying.breaker.stopped or not 0 < failed.height <= MOST_SINGLE_RETRIES:
+        return outcomes
+    return _without_failed(outcomes) + _one_by_one(workspace, ground, applying, failed)
+
+
+def _failed_for_now(changes: pl.DataFrame, outcomes: list[Outcome]) -> pl.DataFrame:
+    again = [outcome.identifier for outcome in outcomes if outcome.fate is Fate.TRANSIENT]
+    return changes.filter(pl.col("identifier").is_in(again))
+
+
+def _without_failed(outcomes: list[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.fate is not Fate.TRANSIENT]
 
 
 def _in_batches(

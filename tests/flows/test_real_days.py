@@ -18,7 +18,7 @@ from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.loading import load_feed
 from armillary.sync.outcome import SyncResult
 from simulator import Simulator
-from tests.conftest import DATA
+from tests.conftest import DATA, MakeSimulator
 from tests.flows.conftest import RunSync
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "us-other-listed.yaml"
@@ -89,6 +89,58 @@ def test_twelve_real_days(sim: Simulator, run_sync: RunSync) -> None:
         assert again.unchanged == len(today)
         gone = (gone | (before.keys() - today.keys())) - today.keys()
         before = today
+
+
+RENAMES = sorted((DATA / "us-other-listed-renames").glob("*.csv.gz"))
+
+
+@pytest.mark.parametrize(
+    ("preset", "switches"), [("guide", {}), ("hostile", {"burst_per_second": 500.0})]
+)
+def test_real_days_end_the_same_whatever_the_service_does(
+    make_simulator: MakeSimulator, run_sync: RunSync, preset: str, switches: dict[str, Any]
+) -> None:
+    """``hostile``: 429, 5xx, lost answers, resets, HTML, rewritten numbers, odd look-ups."""
+    sim = make_simulator(preset, **switches)
+    definition = load_feed(EXAMPLE)
+    for path in DAYS[:2]:
+        state = run_sync(sim, definition.model_copy(update={"url": str(path)}))
+        result = state.result(raise_on_failure=False)
+        assert state.name == "Completed", state.message
+        assert sum(result.planned.values()) == sum(result.applied.values())
+        rows = sim.state()["instruments"]
+        assert len(rows) == len({row["identifier"] for row in rows}), "nothing is there twice"
+        assert held_by(sim) == wanted(path, definition)
+    never_too_early(sim)
+
+
+def never_too_early(sim: Simulator) -> None:
+    """After a 429 nothing new starts before the time it named (requests under way may land)."""
+    log = sim.log()
+    for entry in log:
+        if entry["status"] != 429 or not str(entry["retry_after"] or "").isdigit():
+            continue
+        waited = [other["at"] - entry["at"] for other in log if other["at"] > entry["at"] + 0.5]
+        assert not waited or min(waited) >= float(entry["retry_after"]) - 0.5
+
+
+def test_a_day_that_renames_seventeen_hundred_waits_for_one_approval(
+    sim: Simulator, run_sync: RunSync
+) -> None:
+    definition = load_feed(EXAMPLE)
+    definition = definition.model_copy(
+        update={"limits": definition.limits.model_copy(update={"max_update_share": 0.2})}
+    )
+    first, second = (definition.model_copy(update={"url": str(path)}) for path in RENAMES)
+    synced(sim, run_sync, first)
+    state = run_sync(sim, second)
+    withheld = state.result()
+    assert state.name == "Withheld"
+    assert withheld.withheld["update"] > 1600
+    assert withheld.applied == {"restore": 0, "create": 4, "update": 0, "archive": 2}
+    approved = run_sync(sim, second, approve=run_sync(sim, second, "plan").result().digest)
+    assert approved.name == "Completed"
+    assert held_by(sim) == wanted(RENAMES[1], definition)
 
 
 def synced(sim: Simulator, run_sync: RunSync, feed: FeedDefinition) -> SyncResult:
