@@ -16,7 +16,7 @@ from armillary.feeds.loading import load_feed
 from armillary.settings import Settings
 from armillary.sync.outcome import EXIT_CODES, State, SyncFailed, SyncResult
 from armillary.sync.plan import KINDS
-from armillary.sync.report import HEADLINES, approval
+from armillary.sync.report import APPROVABLE, HEADLINES, approval
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
 from cli.prefect_server import prefect_api
@@ -171,7 +171,7 @@ def print_result(result: SyncResult) -> None:
     _print_rows("rejected and held", result.problems)
     for kind, reason in result.withheld_because.items():
         out.print(f"withheld {kind}: {reason}", markup=False)
-    if result.withheld_because:
+    if result.state in APPROVABLE:
         out.print(approval(result).replace("`", ""), markup=False)
     for reason, count in result.rejected_because.items():
         out.print(f"rejected {count:,} times: {reason}", markup=False)

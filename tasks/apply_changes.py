@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 import polars as pl
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
@@ -50,8 +51,10 @@ MOST_SINGLE_RETRIES = 50
 """More records than this failing for now are tried again as batches first."""
 
 MORE_BATCH_ROUNDS = 2
+WAIT_STEP_SECONDS = 0.2
 
 
+UNFINISHED = frozenset({Fate.TRANSIENT, Fate.UNKNOWN})
 NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, ConfigurationError)
 
 
@@ -114,11 +117,16 @@ def apply_plan(workspace: PtolemyWorkspace, ground: Ground, applying: Applying) 
     """
     size = batch_size(applying.changes.height)
     outcomes: list[Outcome] = []
-    for kind in KINDS:
-        changes = applying.changes.filter(pl.col("kind") == kind)
-        if kind == "archive" and any(outcome.fate is Fate.TRANSIENT for outcome in outcomes):
-            applying.breaker.halt("some records could not be written, so nothing is archived")
-        outcomes += _apply_kind(workspace, ground, applying, changes, size)
+    try:
+        for kind in KINDS:
+            changes = applying.changes.filter(pl.col("kind") == kind)
+            if kind == "archive" and any(outcome.fate in UNFINISHED for outcome in outcomes):
+                applying.breaker.halt("some records could not be written, so nothing is archived")
+            outcomes += _apply_kind(workspace, ground, applying, changes, size)
+    except BaseException:
+        # Cancelled: what is under way ends, and no worker starts another write.
+        applying.breaker.halt("the run was cancelled")
+        raise
     return outcomes
 
 
@@ -174,7 +182,7 @@ def _in_batches(
         )
         for part in parts
     ]
-    wait(list(futures))
+    _finish(futures)
     outcomes: list[Outcome] = []
     for part, future in zip(parts, futures, strict=True):
         answer: object = future.result(raise_on_failure=False)
@@ -188,6 +196,16 @@ def _in_batches(
             for change in iter_changes(part)
         ]
     return outcomes
+
+
+def _finish(futures: Sequence[PrefectFuture[Any]]) -> None:
+    """Wait in short steps, so that Ctrl-C is noticed whichever thread the signal reached."""
+    finished = threading.Semaphore(0)
+    for future in futures:
+        future.add_done_callback(lambda _: finished.release())
+    for _ in futures:
+        while not finished.acquire(timeout=WAIT_STEP_SECONDS):
+            pass
 
 
 def batch_label(part: pl.DataFrame) -> str:
@@ -210,15 +228,17 @@ def apply_batch(
 ) -> list[Outcome]:
     """Apply the changes of one batch, one after another; one bad record never stops the others."""
     del label  # names the task run
-    with workspace.connect() as ptolemy:
-        done = []
-        for change in iter_changes(part):
-            if applying.may_write():
-                outcome = _attempt(ptolemy, ground, applying, change, look_first=look_first)
-            else:
-                outcome = _not_attempted(change, applying.breaker.stopped)
-            done.append((change, outcome))
-    applying.keep(done)
+    done: list[tuple[Change, Outcome]] = []
+    try:
+        with workspace.connect() as ptolemy:
+            for change in iter_changes(part):
+                if applying.may_write():
+                    outcome = _attempt(ptolemy, ground, applying, change, look_first=look_first)
+                else:
+                    outcome = _left(change, applying.breaker.stopped, tried=look_first)
+                done.append((change, outcome))
+    finally:
+        applying.keep(done)
     outcomes = [outcome for _, outcome in done]
     return cast("list[Outcome]", _as_state(outcomes))  # Prefect unwraps a returned state
 
@@ -237,8 +257,10 @@ def _attempt(
     return outcome
 
 
-def _not_attempted(change: Change, why: str) -> Outcome:
-    return Outcome(change.kind, change.identifier, Fate.NOT_ATTEMPTED, why)
+def _left(change: Change, why: str, *, tried: bool) -> Outcome:
+    """A change that is not written any more; one tried before may have been carried out."""
+    fate = Fate.UNKNOWN if tried else Fate.NOT_ATTEMPTED
+    return Outcome(change.kind, change.identifier, fate, why)
 
 
 def _as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
@@ -258,7 +280,7 @@ def _one_by_one(
         (change, retry_record.submit(workspace, ground, applying, change, label=change.label))
         for change in iter_changes(changes)
     ]
-    wait([future for _, future in futures])
+    _finish([future for _, future in futures])
     done = list(_settled(futures))
     applying.keep(done)
     return [outcome for _, outcome in done]
@@ -289,14 +311,13 @@ def retry_record(
 
     Raises:
         TransientError: it failed for now once more.
-        ApiError: the fault concerns every record.
     """
     del label
     if not applying.may_write():
-        return _not_attempted(change, applying.breaker.stopped)
+        return _left(change, applying.breaker.stopped, tried=True)
     with workspace.connect() as ptolemy:
         single = ptolemy.with_single_attempts()
-        outcome = apply_change(single, ground, change, look_first=True)
+        outcome = _attempt(single, ground, applying, change, look_first=True)
     if outcome.fate is Fate.TRANSIENT:
         raise TransientError(outcome.reason, method="", path=change.label, status=outcome.status)
     return outcome

@@ -14,7 +14,13 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld, TransientError
+from armillary.errors import (
+    ArmillaryError,
+    ConfigurationError,
+    LeaseHeld,
+    LeaseLost,
+    TransientError,
+)
 from armillary.feeds.definition import Limits
 from armillary.runs.lease import Lease, held
 from armillary.runs.memory import recall, remember
@@ -126,11 +132,12 @@ class SyncRun:
         )
         try:
             record.summary(result.as_dict())
-            if applying is not None:
+            if lease is not None and applying is not None:
+                lease.check()  # whoever took it over remembers for itself
                 memory = recall(self.store, ground.workspace_id, scope.feed)
                 after = remembered_after(memory, judged, outcomes, result, only=self.only)
                 remember(self.store, ground.workspace_id, scope.feed, after)
-        except ConfigurationError as error:
+        except (ConfigurationError, LeaseLost) as error:
             # The changes are made: the result must not be lost with its record.
             result = replace(result, warnings=(*result.warnings, f"Not recorded: {error}"))
         log.info("Ended %s: applied %s, %d calls", result.state, result.applied, result.calls.used)
@@ -144,6 +151,8 @@ class SyncRun:
                 ptolemy.with_single_attempts().workspace()
         except TransientError:
             return False
+        except ArmillaryError:
+            return True  # a refusal is an answer; the next write will tell it
         return True
 
     def _intend_to_archive(self, ground: Ground, judged: JudgedPlan, feed: str) -> None:

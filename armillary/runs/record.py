@@ -16,6 +16,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,6 +31,7 @@ from armillary.runs.store import RunStore
 APPROVAL_HOURS = 24
 """How long a plan can be approved; after that the world has moved on."""
 
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?$")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -187,7 +189,7 @@ def rejects_csv(rejects: pl.DataFrame) -> bytes:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.match(cell) else cell
 
 
 def _plan_key(quoted_workspace: str, digest: str) -> str:

@@ -217,5 +217,7 @@ def as_done(change: Change, outcome: Outcome) -> Done:
         status=outcome.status,
         reason=outcome.reason,
         before={entry.field: entry.before for entry in change.changed},
-        after={entry.field: entry.after for entry in change.changed},
+        # What stands there now: where the workspace stores a value its own way, that value.
+        after={entry.field: entry.after for entry in change.changed}
+        | {echo.field: echo.stored for echo in outcome.echoes},
     )

@@ -161,15 +161,22 @@ def remembered_after(
             for echo in outcome.echoes
         ]
     kept = [echo for echo in memory.echoes if echo.identifier not in touched]
-    applied = result.applied
     return memory.after(
         feed_records=(
             judged.plan.feed_records if result.state in GOOD and not only else memory.feed_records
         ),
-        workspace_records=judged.plan.active_in_scope
-        + applied["create"]
-        + applied["restore"]
-        - applied["archive"],
+        workspace_records=_records_now(memory, judged, result, only=only),
         archived=archived,
         echoes=kept + echoes,
     )
+
+
+def _records_now(
+    memory: FeedMemory, judged: JudgedPlan, result: SyncResult, *, only: bool
+) -> int | None:
+    """Active records in scope after a run; a run limited to some may not have counted them."""
+    before = memory.workspace_records if only else judged.plan.active_in_scope
+    if before is None:
+        return None
+    applied = result.applied
+    return max(0, before + applied["create"] + applied["restore"] - applied["archive"])

@@ -20,6 +20,10 @@ HEADLINES = {
 }
 
 
+APPROVABLE = frozenset({State.WITHHELD, State.PLANNED_WITHHELD})
+"""The states in which an approval would let something through."""
+
+
 def summary(result: SyncResult) -> str:
     """The whole story of one sync as markdown."""
     parts = [
@@ -31,7 +35,7 @@ def summary(result: SyncResult) -> str:
         parts.append(f"**Why it stopped:** {result.stopped}")
     parts.append(_counts(result))
     parts += _section("Withheld by a guard", result.withheld_because.items())
-    if result.withheld_because:
+    if result.state in APPROVABLE:
         parts.append(approval(result))
     parts += _section("Rejected, by reason", result.rejected_because.items())
     parts += _section("Not known to be done, by reason", result.unknown_because.items())

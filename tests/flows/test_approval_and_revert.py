@@ -14,6 +14,7 @@ from armillary.runs.lease import held
 from armillary.runs.record import read_done, read_head
 from armillary.runs.store import open_store
 from simulator import Simulator
+from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunRevert, RunSync
 from tests.flows.test_sync_instruments import accounted, identifiers, result_of
 from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
@@ -183,3 +184,19 @@ def test_run_records_that_cannot_be_written_stop_the_run_before_it_writes(
     assert isinstance(state.result(raise_on_failure=False), ConfigurationError)
     assert "Check ARMILLARY_RUNS" in state.message
     assert not identifiers(sim)
+
+
+def test_a_value_the_workspace_stores_its_own_way_is_undone_too(
+    make_simulator: MakeSimulator, run_sync: RunSync, run_revert: RunRevert, tmp_path: Path
+) -> None:
+    sim = make_simulator(text_case="upper")
+    whole_type = {"scope": "all", "missing": "keep"}
+    feed = vendor(csv_file(tmp_path / "v.csv", vendor_rows(2)), **whole_type)
+    run_sync(sim, feed)
+    csv_file(tmp_path / "v.csv", [row | {"isin": "changed"} for row in vendor_rows(2)])
+    done = result_of(run_sync(sim, feed))
+    assert done.applied["update"] == 2
+    undone = result_of(run_revert(sim, done.run_id))
+    assert undone.applied["update"] == 2
+    values = [row["field_values"]["isin"] for row in sim.state()["instruments"]]
+    assert values == ["AU0000000000", "AU0000000001"]

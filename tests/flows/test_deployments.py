@@ -25,7 +25,8 @@ def test_a_deployment_fits_its_flow(deployment: dict[str, Any]) -> None:
     module, name = deployment["entrypoint"].rsplit(".", 1)
     schema = getattr(import_module(module), name).parameters
     assert set(deployment["parameters"]) <= set(schema.properties)
-    assert set(schema.required) <= set(deployment["parameters"])
+    asked_for_at_the_start = {"run_id"}
+    assert set(schema.required) - asked_for_at_the_start <= set(deployment["parameters"])
     scheduled = any(schedule["active"] for schedule in deployment["schedules"])
     assert deployment["parameters"]["mode"] == ("apply" if scheduled else "plan")
     assert deployment["concurrency_limit"]["limit"] == 1
