@@ -70,7 +70,7 @@ DELIVERIES: dict[str, tuple[Spoil, str, str]] = {
     "field-column-blank": (
         lambda text: every_row(text, lambda row: [*row[:2], "", *row[3:]]),
         "Completed",
-        "the workspace equals the feed",
+        "every planned change is applied",
     ),
     "duplicates-that-differ": (
         lambda text: (text + "co0001.ax,Another,AU1,xasx,1,2020-01-01\n").encode(),
