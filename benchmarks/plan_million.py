@@ -15,10 +15,12 @@ import pyarrow as pa
 import pyarrow.csv
 
 from armillary.feeds.reading import read_feed
-from armillary.sync.canonical import CLEAR
-from armillary.sync.frames import InstrumentColumns, canonical_or_as_found, column, in_scope
+from armillary.sync.canonical import CLEAR, canonical_or_as_found
+from armillary.sync.existing import Existing, candidates
+from armillary.sync.frames import InstrumentColumns, column, in_scope
 from armillary.sync.ground import Ground
-from armillary.sync.planner import Remembered, candidates, make_plan
+from armillary.sync.matching import match
+from armillary.sync.planner import Remembered, make_plan
 from armillary.sync.workspace import WorkspaceReading
 from benchmarks.children import in_child
 from benchmarks.measure import Figure, Measure, Round, just, ratio
@@ -107,7 +109,8 @@ def plan(feed: str, export: str) -> dict[str, float]:
     parts = _Parts()
     reading = parts.timed("part_feed_seconds", lambda: read_feed(definition, DATA_TYPES))
     active = parts.timed("part_export_seconds", lambda: read_export(export))
-    new = parts.timed("part_candidates_seconds", lambda: candidates(reading.records, active))
+    matching = parts.timed("part_match_seconds", lambda: match(reading.records, active))
+    new = candidates(matching)
     if new:
         raise RuntimeError(f"{len(new)} records look new, the first is {new[0]}")
     made = parts.timed(
@@ -116,8 +119,11 @@ def plan(feed: str, export: str) -> dict[str, float]:
             definition,
             _ground(),
             reading,
-            WorkspaceReading(active=active, trusted=True),
-            InstrumentColumns(DATA_TYPES).frame(),
+            Existing(
+                WorkspaceReading(active=active, trusted=True),
+                InstrumentColumns(DATA_TYPES).frame(),
+                matching,
+            ),
             remembered=Remembered(),
         ),
     )
@@ -145,8 +151,6 @@ def read_export(path: str) -> pl.DataFrame:
             for key, data_type in DATA_TYPES.items()
         ),
     )
-    if frame["id"].n_unique() < frame.height:
-        frame = frame.unique("id", keep="last", maintain_order=True)
     owned = frame.filter(~pl.col("archived") & in_scope({"exchange": ["xasx"]}, DATA_TYPES))
     return owned.drop("archived")
 

@@ -98,6 +98,8 @@ def decoded(content: bytes, encoding: str, name: str) -> bytes:
 
 def _decode_all(content: bytes, codec: str, name: str, *, keep: bool) -> bytes:
     """Decode chunk by chunk, so that no second copy as Python text stands in memory."""
+    if not keep and content.isascii():
+        return b""
     decoder = codecs.getincrementaldecoder(codec)("strict")
     result = BytesIO()
     line = 1

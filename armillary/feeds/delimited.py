@@ -143,32 +143,13 @@ def _cut(
     content: bytes, header: _Header, delimiter: str, name: str
 ) -> tuple[pl.DataFrame, list[pyarrow.csv.InvalidRow]]:
     """The rows of the right width, numbered, and the others as the reader hands them over."""
-    invalid: list[pyarrow.csv.InvalidRow] = []
-
-    def keep_invalid(row: pyarrow.csv.InvalidRow) -> str:
-        invalid.append(row)
-        return "skip"
-
     columns = [*(cell(each) for each in header.names), *_unnamed(header)]
+    data = pa.py_buffer(content).slice(header.end)
     try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(pa.py_buffer(content).slice(header.end)),
-            # One thread: only then does the reader know the numbers of the rows it hands over.
-            read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, block_size=BLOCK_BYTES, column_names=columns
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter,
-                newlines_in_values=True,
-                ignore_empty_lines=False,
-                invalid_row_handler=keep_invalid,
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                check_utf8=False,  # proven while decoding, where the line can be named
-                strings_can_be_null=False,
-                column_types=dict.fromkeys(columns, pa.string()),
-            ),
-        )
+        table, invalid = _read(data, columns, delimiter, use_threads=True)
+        if invalid:
+            # Several threads do not know the numbers of the rows they hand over; one does.
+            table, invalid = _read(data, columns, delimiter, use_threads=False)
     except pa.ArrowInvalid as error:
         if "straddl" not in str(error):
             raise FeedRefused(f"{name} cannot be read as csv: {error}.") from None
@@ -178,6 +159,35 @@ def _cut(
         ) from None
     frame = pl.DataFrame(pl.from_arrow(table))
     return _numbered(frame, [row.number for row in invalid], header.row), invalid
+
+
+def _read(
+    data: pa.Buffer, columns: list[str], delimiter: str, *, use_threads: bool
+) -> tuple[pa.Table, list[pyarrow.csv.InvalidRow]]:
+    invalid: list[pyarrow.csv.InvalidRow] = []
+
+    def keep_invalid(row: pyarrow.csv.InvalidRow) -> str:
+        invalid.append(row)
+        return "skip"
+
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(data),
+        read_options=pyarrow.csv.ReadOptions(
+            use_threads=use_threads, block_size=BLOCK_BYTES, column_names=columns
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=keep_invalid,
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            check_utf8=False,  # proven while decoding, where the line can be named
+            strings_can_be_null=False,
+            column_types=dict.fromkeys(columns, pa.string()),
+        ),
+    )
+    return table, invalid
 
 
 def _numbered(frame: pl.DataFrame, skipped: list[int], header_row: int) -> pl.DataFrame:

@@ -36,9 +36,15 @@ def problem(identifier: pl.Expr) -> pl.Expr:
 
 def folded(identifier: pl.Expr) -> pl.Expr:
     """What two identifiers share that differ only in case or outer blanks."""
-    text = identifier.str.strip_chars()
-    return (
-        pl.when(text.str.contains(r"[^\x00-\x7f]"))
-        .then(text.map_elements(str.casefold, return_dtype=pl.String, skip_nulls=True))
-        .otherwise(text.str.to_lowercase())
-    )
+    return identifier.map_batches(_folded, return_dtype=pl.String, is_elementwise=True)
+
+
+def _folded(identifiers: pl.Series) -> pl.Series:
+    text = identifiers.str.strip_chars()
+    lowered = text.str.to_lowercase()
+    beyond_ascii = text.str.len_bytes() != text.str.len_chars()
+    if not beyond_ascii.any():
+        return lowered
+    rare = text.filter(beyond_ascii)
+    cased = rare.map_elements(str.casefold, return_dtype=pl.String)
+    return lowered.scatter(beyond_ascii.arg_true(), cased)

@@ -48,7 +48,9 @@ class MappedField:
 
     def canonical(self) -> pl.Expr:
         """The canonical text out of the cells; null where not given and where wrong."""
-        return canonical(self._translated(), self.data_type)
+        text = self._translated()
+        # What a template gives is trimmed already, and text asks for nothing else.
+        return text if self.data_type is DataType.TEXT else canonical(text, self.data_type)
 
     def settled(self) -> pl.Expr:
         """What a record says, out of the canonical text in ``column``: null leaves alone."""

@@ -35,6 +35,8 @@ def broken_quotes(content: bytes, start: int, delimiter: str) -> Iterator[Broken
 
     A quote inside a cell that does not open with one (``5" pipe``) is an ordinary character.
     """
+    if content.find(b'"', start) < 0:
+        return
     ends = re.escape(delimiter.encode()) + rb"\r\n"
     opening = rb"(?:(?<=[" + ends + rb"])|\A)"
     sound = re.compile(

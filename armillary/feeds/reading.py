@@ -134,6 +134,8 @@ def _rejects(
     table: Table, mapping: Mapping, mapped: pl.DataFrame, again: pl.DataFrame
 ) -> pl.DataFrame:
     """Every reject with all its reasons."""
+    if table.faults.is_empty() and again.is_empty() and not mapped[BAD].any():
+        return _broken(table).sort(ROW)
     bad = table.cells.filter(mapped[BAD]).join(table.faults, on=ROW, how="anti")
     reasons = pl.concat(
         [

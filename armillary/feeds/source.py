@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import IO, Any, Protocol
 
 import fsspec
@@ -64,7 +64,7 @@ def _read(url: str, name: str) -> bytes:
         if before.get("type") == "directory":
             raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
         with files.open(path, "rb") as stream:
-            content = _limited(stream, name)
+            content = _limited(stream, name, expected_bytes=before.get("size"))
         files.invalidate_cache()
         after = files.info(path)
     except FileNotFoundError:
@@ -96,8 +96,10 @@ def _marks(info: dict[str, Any]) -> list[str]:
     return [str(info.get(mark)) for mark in _MARKS_OF_CHANGE]
 
 
-def _limited(stream: _Readable, name: str) -> bytes:
-    content = BytesIO()
+def _limited(stream: _Readable, name: str, expected_bytes: int | None = None) -> bytes:
+    # In one piece where the size is known: growing a buffer chunk by chunk costs as much again.
+    content = BytesIO(stream.read(min(expected_bytes or 0, MAX_BYTES) or _CHUNK_BYTES))
+    content.seek(0, SEEK_END)
     while chunk := stream.read(_CHUNK_BYTES):
         content.write(chunk)
         if content.tell() > MAX_BYTES:

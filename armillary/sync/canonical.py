@@ -7,6 +7,8 @@ causes no update, tonight or any night (contract N6).
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
@@ -14,6 +16,10 @@ import polars as pl
 
 CLEAR = ""
 """What a record wants of a field that is to be emptied; null means "leave it alone"."""
+
+_SAMPLE = 10_000
+_MANY = 2
+"""A column whose sample has over one distinct value in so many cells is converted cell by cell."""
 
 MAX_NUMBER_CHARS = 100
 """A longer number is a damaged cell; ``1e999999999`` must not become a gigabyte of zeros."""
@@ -46,15 +52,16 @@ def canonical(column: pl.Expr, data_type: DataType) -> pl.Expr:
 
     Null and blank stay what they are: null for null, ``""`` for blank.
     """
-    text = column.str.strip_chars()
     if data_type is DataType.TEXT:
-        return text
-    by_type = {
-        DataType.NUMBER: _number,
-        DataType.DATE: _date,
-        DataType.BOOLEAN: _boolean,
-    }[data_type]
-    return pl.when(text == CLEAR).then(pl.lit(CLEAR)).otherwise(by_type(text))
+        return column.str.strip_chars()
+    return _by_distinct(column, functools.partial(_canonical, data_type=data_type))
+
+
+def canonical_or_as_found(column: pl.Expr, data_type: DataType) -> pl.Expr:
+    """Canonical text; what the workspace holds against its own data type stays as it is."""
+    if data_type is DataType.TEXT:
+        return column.str.strip_chars().fill_null(CLEAR)
+    return _by_distinct(column, functools.partial(_or_as_found, data_type=data_type))
 
 
 def canonical_value(value: str, data_type: DataType) -> str | None:
@@ -62,6 +69,40 @@ def canonical_value(value: str, data_type: DataType) -> str | None:
     frame = pl.DataFrame({"value": [value]}, schema={"value": pl.String})
     result: str | None = frame.select(canonical(pl.col("value"), data_type)).item()
     return result
+
+
+def _by_distinct(column: pl.Expr, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Convert each distinct value once: a million lot sizes are seldom more than a few dozen."""
+    return column.map_batches(
+        functools.partial(_distinct_converted, convert=convert),
+        return_dtype=pl.String,
+        is_elementwise=True,
+    )
+
+
+def _distinct_converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    if values.head(_SAMPLE).n_unique() * _MANY > min(_SAMPLE, values.len()):
+        return _converted(values, convert)
+    distinct = values.unique()
+    return values.replace_strict(distinct, _converted(distinct, convert), return_dtype=pl.String)
+
+
+def _converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    return values.to_frame().select(convert(pl.col(values.name))).to_series()
+
+
+def _or_as_found(column: pl.Expr, data_type: DataType) -> pl.Expr:
+    return pl.coalesce(_canonical(column, data_type), column.str.strip_chars(), pl.lit(CLEAR))
+
+
+def _canonical(column: pl.Expr, data_type: DataType) -> pl.Expr:
+    text = column.str.strip_chars()
+    by_type = {
+        DataType.NUMBER: _number,
+        DataType.DATE: _date,
+        DataType.BOOLEAN: _boolean,
+    }[data_type]
+    return pl.when(text == CLEAR).then(pl.lit(CLEAR)).otherwise(by_type(text))
 
 
 def _number(text: pl.Expr) -> pl.Expr:

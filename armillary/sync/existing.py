@@ -10,20 +10,23 @@ import polars as pl
 from armillary import progress
 from armillary.api.ptolemy import Ptolemy
 from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.identifiers import folded
 from armillary.sync.ground import Ground
+from armillary.sync.matching import Matching, match
 from armillary.sync.owners import find_owners
-from armillary.sync.planner import candidates
 from armillary.sync.workspace import WorkspaceReading, read_workspace, relevant_types
 
 
 @dataclass(frozen=True)
 class Existing:
-    """The two readings a plan needs (frames of shape ``frames``)."""
+    """What a plan needs to know of a workspace (frames of shape ``frames``)."""
 
     reading: WorkspaceReading
     """The active instruments the feed owns."""
     owners: pl.DataFrame
     """Other instruments that hold an identifier the feed would create."""
+    matching: Matching
+    """Which record of the feed is which of the active instruments."""
 
 
 def read_existing(
@@ -40,10 +43,21 @@ def read_existing(
         ground,
         progress=functools.partial(progress.say, "reading the workspace"),
     )
+    matching = match(records, reading.active)
     owners = find_owners(
         ptolemy,
-        candidates(records, reading.active),
+        candidates(matching),
         reading.active,
         relevant_types(definition, ground),
     )
-    return Existing(reading=reading, owners=owners)
+    return Existing(reading=reading, owners=owners, matching=matching)
+
+
+def candidates(matching: Matching) -> list[str]:
+    """Identifiers that a plan might create: their owners have to be looked up first."""
+    unknown = matching.unmatched_records()
+    if unknown.is_empty():
+        return []
+    taken = matching.existing.select(folded(pl.col("identifier"))).to_series()
+    free = unknown.filter(~folded(pl.col("identifier")).is_in(taken.implode()))
+    return free["identifier"].to_list()

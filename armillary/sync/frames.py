@@ -15,7 +15,7 @@ import polars as pl
 
 from armillary.api.envelope import reference
 from armillary.api.models import Page
-from armillary.sync.canonical import CLEAR, DataType, canonical, canonical_value
+from armillary.sync.canonical import CLEAR, DataType, canonical_or_as_found, canonical_value
 
 Scope = Mapping[str, Sequence[str]] | str | None
 """Which existing instruments a feed owns: by field value, ``all``, or not said."""
@@ -96,11 +96,6 @@ def text_of(value: Any) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     return str(value)
-
-
-def canonical_or_as_found(value: pl.Expr, data_type: DataType) -> pl.Expr:
-    """Canonical text; what the workspace holds against its own data type stays as it is."""
-    return pl.coalesce(canonical(value, data_type), value.str.strip_chars(), pl.lit(CLEAR))
 
 
 def in_scope(scope: Scope, data_types: Mapping[str, DataType]) -> pl.Expr:

@@ -75,8 +75,7 @@ def judge_plan(
         definition,
         ground,
         source,
-        existing.reading,
-        existing.owners,
+        existing,
         remembered=Remembered(frozenset(memory.archived), echoes_frame(memory.echoes)),
         only=only,
     )

@@ -20,11 +20,12 @@ from armillary.feeds.identifiers import folded
 from armillary.feeds.reading import FeedReading
 from armillary.sync import compare
 from armillary.sync.canonical import CLEAR
+from armillary.sync.existing import Existing
 from armillary.sync.frames import column, in_scope
 from armillary.sync.ground import Ground
+from armillary.sync.matching import Matching, match
 from armillary.sync.plan import REJECTS, Plan, sort_changes
 from armillary.sync.sorting import Sorting
-from armillary.sync.workspace import WorkspaceReading
 
 ECHOES = {
     "identifier": pl.String,
@@ -50,19 +51,11 @@ def echoes_frame(echoes: Iterable[Any]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=ECHOES, orient="row")
 
 
-def candidates(records: pl.DataFrame, active: pl.DataFrame) -> list[str]:
-    """Identifiers that a plan might create: their owners have to be looked up first."""
-    unknown = records.join(active, on="identifier", how="anti", maintain_order="left")
-    free = unknown.filter(~folded(pl.col("identifier")).is_in(_folded(active).implode()))
-    return free["identifier"].to_list()
-
-
 def make_plan(
     definition: FeedDefinition,
     ground: Ground,
     feed: FeedReading,
-    workspace: WorkspaceReading,
-    owners: pl.DataFrame,
+    existing: Existing,
     *,
     remembered: Remembered,
     only: Collection[str] | None = None,
@@ -73,23 +66,24 @@ def make_plan(
         definition: the feed's definition.
         ground: the facts about workspace and type.
         feed: the source as read.
-        workspace: the active records the feed owns, as read.
-        owners: other instruments that hold an identifier the plan would create (``owners``).
+        existing: what the workspace holds, as read.
         remembered: what earlier runs left.
         only: identifiers to which the plan is limited; such a plan never archives.
 
     Returns:
         The plan. Making it writes nothing.
     """
-    records = feed.records if only is None else _only(feed.records, only)
     rejects = feed.rejects if only is None else _only(feed.rejects, only)
+    workspace, matching = existing.reading, existing.matching
+    if only is not None:
+        matching = match(_only(feed.records, only), workspace.active)
     active = workspace.active
     planning = _Planning(definition, ground, remembered)
-    planning.match(records, active)
-    free = planning.settle_owned(_without(records, active), active, owners)
+    planning.update(matching)
+    free = planning.settle_owned(matching.unmatched_records(), active, existing.owners)
     planning.create(free)
     planning.hold_rejected(rejects, active)
-    missing = _missing(active, records, rejects)
+    missing = _missing(matching, rejects)
     archiving = definition.missing == "archive" and only is None
     if archiving:
         planning.sorting.add(compare.archives(missing))
@@ -124,13 +118,15 @@ class _Planning:
         self._type_names = [ground.type_id, ground.type_identifier, ""]
         self.sorting = Sorting()
 
-    def match(self, records: pl.DataFrame, active: pl.DataFrame) -> None:
+    def update(self, matching: Matching) -> None:
         """Records whose identifier is active: unchanged, updated, or held as reused."""
-        pairs = self._hold_shared(records, active, "active")
-        changed = self._changed(self._hold_reused(pairs))
-        differs = pl.col("changed").list.len() > 0
-        self.sorting.change(changed.filter(differs), "update")
-        self.sorting.unchanged += changed.filter(~differs).height
+        pairs = self._hold_shared(matching, "active")
+        differing = pairs.differing(self._columns)
+        sound = self._hold_reused(differing)
+        changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
+        self.sorting.change(changed, "update")
+        held = differing.height - sound.height
+        self.sorting.unchanged += pairs.left.len() - held - changed.height
 
     def settle_owned(
         self, unknown: pl.DataFrame, active: pl.DataFrame, owners: pl.DataFrame
@@ -141,8 +137,9 @@ class _Planning:
             self._definition.scope, self._data_types
         )
         live = owners.filter(~pl.col("archived"))
-        self.match(unknown, live.filter(mine))
-        foreign = compare.beside(unknown, _one_each(live.filter(~mine)))
+        self.update(match(unknown, live.filter(mine)))
+        foreign = match(unknown, live.filter(~mine)).beside()
+        foreign = foreign.unique("identifier", keep="first", maintain_order=True)
         self.sorting.reject(foreign, self._elsewhere())
         unknown = _without(unknown, live)
         archived = owners.filter(pl.col("archived"))
@@ -162,6 +159,8 @@ class _Planning:
 
     def hold_rejected(self, rejects: pl.DataFrame, active: pl.DataFrame) -> None:
         """An instrument whose row was rejected is neither changed nor archived."""
+        if rejects.is_empty():
+            return
         known = rejects.join(active.select("identifier"), on="identifier", how="semi")
         self.sorting.hold(
             known.unique("identifier", keep="first", maintain_order=True),
@@ -172,16 +171,14 @@ class _Planning:
         changed = compare.with_changed(pairs, self._columns)
         return compare.without_echoes(changed, self._remembered.echoes)
 
-    def _hold_shared(
-        self, records: pl.DataFrame, existing: pl.DataFrame, kind: str
-    ) -> pl.DataFrame:
-        """Pair records with existing ones; hold those whose identifier two of them share (A35)."""
-        shared = existing.filter(pl.col("identifier").is_duplicated())["identifier"]
-        pairs = compare.beside(records, _one_each(existing))
-        ambiguous = pl.col("identifier").is_in(shared.implode())
+    def _hold_shared(self, matching: Matching, kind: str) -> Matching:
+        """Hold the records whose identifier two existing ones share (A35)."""
+        if not matching.ambiguous:
+            return matching
+        shared, single = matching.split()
         reason = f"two {kind} instruments of the workspace have this identifier"
-        self.sorting.hold(pairs.filter(ambiguous), reason)
-        return pairs.filter(~ambiguous)
+        self.sorting.hold(shared, reason)
+        return single
 
     def _hold_reused(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Hold records whose stable keys name another instrument than the one found (F19)."""
@@ -204,6 +201,8 @@ class _Planning:
 
     def _hold_case_variants(self, unknown: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
         """Hold records whose identifier equals an existing one but for case or blanks (N3)."""
+        if unknown.is_empty():
+            return unknown
         variants = others.select(
             folded(pl.col("identifier")).alias("folded"), pl.col("identifier").alias("existing")
         ).unique("folded", keep="first", maintain_order=True)
@@ -223,7 +222,7 @@ class _Planning:
 
     def _return(self, unknown: pl.DataFrame, archived: pl.DataFrame) -> None:
         """Records whose identifier is archived: restored if this feed archived it, else held."""
-        pairs = self._hold_shared(unknown, archived, "archived")
+        pairs = self._hold_shared(match(unknown, archived), "archived").beside()
         same_type = pl.col("type.now").is_in(self._type_names)
         self.sorting.reject(pairs.filter(~same_type), self._elsewhere())
         pairs = pairs.filter(same_type)
@@ -238,20 +237,20 @@ class _Planning:
         self.sorting.change(self._changed(self._hold_reused(pairs.filter(by_us))), "restore")
 
 
-def _missing(active: pl.DataFrame, records: pl.DataFrame, rejects: pl.DataFrame) -> pl.DataFrame:
+def _missing(matching: Matching, rejects: pl.DataFrame) -> pl.DataFrame:
     """Owned records that no row of the feed speaks of, not even a rejected or case-varied one."""
-    present = pl.concat([records.select("identifier"), rejects.select("identifier")])
-    return active.filter(
+    unnamed = _without(matching.unmatched_existing(), rejects)
+    if unnamed.is_empty():
+        return unnamed
+    present = pl.concat([matching.records.select("identifier"), rejects.select("identifier")])
+    return unnamed.filter(
         ~folded(pl.col("identifier")).is_in(_folded(present).drop_nulls().implode())
     )
 
 
 def _without(records: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
-    return records.join(existing, on="identifier", how="anti", maintain_order="left")
-
-
-def _one_each(existing: pl.DataFrame) -> pl.DataFrame:
-    return existing.unique("identifier", keep="first", maintain_order=True)
+    known = existing.select("identifier")
+    return records.join(known, on="identifier", how="anti", maintain_order="left")
 
 
 def _only(frame: pl.DataFrame, only: Collection[str]) -> pl.DataFrame:

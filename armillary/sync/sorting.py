@@ -51,7 +51,7 @@ class Sorting:
         )
 
     def change(self, pairs: pl.DataFrame, kind: str) -> None:
-        """These pairs (``compare.beside``) become changes of an existing record."""
+        """These pairs (``Matching.beside``) become changes of an existing record."""
         self._changes.append(as_changes(pairs.with_columns(id=pl.col("id.now")), kind))
 
     def add(self, changes: pl.DataFrame) -> None:

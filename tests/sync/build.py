@@ -10,8 +10,10 @@ import polars as pl
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.reading import FeedReading
 from armillary.sync.canonical import DataType
+from armillary.sync.existing import Existing
 from armillary.sync.frames import InstrumentColumns
 from armillary.sync.ground import Ground
+from armillary.sync.matching import match
 from armillary.sync.plan import REJECTS, Plan
 from armillary.sync.planner import Remembered, make_plan
 from armillary.sync.workspace import WorkspaceReading, relevant_types
@@ -126,8 +128,7 @@ def plan(
         used,
         facts or ground(),
         source,
-        existing,
-        frame(owners, used),
+        Existing(existing, frame(owners, used), match(source.records, existing.active)),
         remembered=remembered or Remembered(),
         only=only,
     )

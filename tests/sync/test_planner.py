@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.runs.memory import EchoEntry
+from armillary.sync.existing import candidates
+from armillary.sync.matching import match
 from armillary.sync.plan import iter_changes
-from armillary.sync.planner import Remembered, candidates, echoes_frame
+from armillary.sync.planner import Remembered, echoes_frame
 from tests.sync.build import (
     definition,
     feed,
@@ -217,7 +219,8 @@ def test_a33_what_reads_back_otherwise_is_not_sent_every_night() -> None:
 
 def test_candidates_are_neither_known_nor_case_variants() -> None:
     source = feed(record("a"), record("B"), record("c"))
-    assert candidates(source.records, workspace(instrument("a"), instrument("b")).active) == ["c"]
+    held_now = workspace(instrument("a"), instrument("b"))
+    assert candidates(match(source.records, held_now.active)) == ["c"]
 
 
 def test_the_digest_depends_on_the_changes_and_on_nothing_else() -> None:
