@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from armillary.api.models import Page
@@ -149,6 +151,8 @@ def read_all(
 ) -> SinkT:
     """Read every page into a sink, from page one again when a cursor expires (A29).
 
+    A page is taken by a thread of its own while this one asks for the next.
+
     Args:
         fetch_pages: starts a reading.
         new_sink: makes an empty sink; what an interrupted reading collected is thrown away.
@@ -161,11 +165,26 @@ def read_all(
     while True:
         sink = new_sink()
         try:
-            for page in fetch_pages():
-                take(sink, page)
+            _take_all(fetch_pages(), sink, take)
         except CursorExpired:
             if restarts == MAX_RESTARTS:
                 raise
             restarts += 1
         else:
             return sink
+
+
+def _take_all(pages: Iterator[Page], sink: SinkT, take: Callable[[SinkT, Page], None]) -> None:
+    """Take each page in order. The asking thread sends first, so that both really overlap."""
+    with ThreadPoolExecutor(1, thread_name_prefix="take-page") as taker:
+        context = copy_context()
+        taking = None
+        for page in pages:
+            if taking is None and not page.has_more:
+                take(sink, page)
+                return
+            if taking is not None:
+                taking.result()
+            taking = taker.submit(context.run, take, sink, page)
+        if taking is not None:
+            taking.result()

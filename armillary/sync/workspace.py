@@ -67,12 +67,16 @@ def read_workspace(
     types = relevant_types(definition, ground)
     condition = owned_filter(definition.scope, ground)
     before = ptolemy.instruments.count(condition)
-    frame, doubt = _read_once(ptolemy, condition, types, before, progress)
+    read, doubt = _read_once(ptolemy, condition, types, before, progress)
+    # Counted at once: the less time between the last page and the count, the less can change.
     after = ptolemy.instruments.count(condition)
+    frame = read.frame()
     doubt = doubt or _doubt(frame, before, after)
     if doubt:
-        again, doubt = _read_once(ptolemy, condition, types, after, progress)
-        doubt = doubt or _doubt(again, after, ptolemy.instruments.count(condition))
+        read, doubt = _read_once(ptolemy, condition, types, after, progress)
+        at_last = ptolemy.instruments.count(condition)
+        again = read.frame()
+        doubt = doubt or _doubt(again, after, at_last)
         # Whatever came is real: two doubtful readings together know more than either.
         whole = pl.concat([frame, again]).unique("id", keep="last", maintain_order=True)
         frame = whole if doubt else again
@@ -86,7 +90,7 @@ def _read_once(
     types: Mapping[str, DataType],
     expected: int | None,
     progress: Callable[[int, int | None], None],
-) -> tuple[pl.DataFrame, str]:
+) -> tuple[InstrumentColumns, str]:
     sinks: list[InstrumentColumns] = []
 
     def new_sink() -> InstrumentColumns:
@@ -101,10 +105,10 @@ def _read_once(
         return ptolemy.instruments.filter_pages(filter=condition, limit=PAGE_SIZE)
 
     try:
-        return read_all(pages, new_sink, take).frame(), ""
+        return read_all(pages, new_sink, take), ""
     except PagesLeadNowhere as error:
         # What came is real and is kept; nothing is archived on it.
-        return sinks[-1].frame(), error.message
+        return sinks[-1], error.message
 
 
 def _doubt(frame: pl.DataFrame, before: int | None, after: int | None) -> str:
