@@ -135,7 +135,15 @@ class SyncRun:
             if lease is not None and applying is not None:
                 lease.check()  # whoever took it over remembers for itself
                 memory = recall(self.store, ground.workspace_id, scope.feed)
-                after = remembered_after(memory, judged, outcomes, result, only=self.only)
+                after = remembered_after(
+                    memory,
+                    judged,
+                    outcomes,
+                    result,
+                    only=self.only,
+                    now=datetime.now(UTC),
+                    undone=self.reverts,
+                )
                 remember(self.store, ground.workspace_id, scope.feed, after)
         except (ConfigurationError, LeaseLost) as error:
             # The changes are made: the result must not be lost with its record.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping as Map
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -41,6 +43,7 @@ class FeedReading:
         warnings: What a person should look at although nothing was rejected for it.
         source: The address, without anything secret.
         columns: The source's own columns, in order.
+        content_sha256: Of the file's content, unpacked: tells whether this delivery came before.
     """
 
     records: pl.DataFrame
@@ -51,6 +54,7 @@ class FeedReading:
     warnings: tuple[str, ...]
     source: str
     columns: tuple[str, ...]
+    content_sha256: str = ""
 
 
 def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> FeedReading:
@@ -66,7 +70,11 @@ def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> Fee
     """
     mapping = mapping_of(definition, data_types)
     source = shown(definition.url)
-    table = _table(definition, mapping, source)
+    content = fetch(definition.url)
+    # Beside the reading: hashing and parsing both leave the interpreter free.
+    with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
+        hashing = beside.submit(hashlib.sha256, content)
+        table = _table(content, definition, mapping, source)
     _refuse_missing_columns(table, mapping, source)
     table = replace(table, cells=mapping.trimmed(table.cells))
     mapped = mapping.applied(table.cells).with_columns(
@@ -93,11 +101,11 @@ def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> Fee
         ),
         source=source,
         columns=table.columns,
+        content_sha256=hashing.result().hexdigest(),
     )
 
 
-def _table(definition: FeedDefinition, mapping: Mapping, source: str) -> Table:
-    content = fetch(definition.url)
+def _table(content: bytes, definition: FeedDefinition, mapping: Mapping, source: str) -> Table:
     file_format = definition.file_format
     refuse_other_format(content, file_format, source)
     if file_format == "parquet":

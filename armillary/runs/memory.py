@@ -6,6 +6,7 @@ on it fall silent, and returning instruments are held instead of restored.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -18,6 +19,10 @@ MOST_ECHOES = 100_000
 """More remembered values than this mean a service that rewrites everything; the oldest go first."""
 
 
+MOST_DELIVERIES = 100
+"""So many contents are recognised when they come again."""
+
+
 class EchoEntry(msgspec.Struct, frozen=True):
     """A value this workspace stores otherwise than it was written."""
 
@@ -27,16 +32,52 @@ class EchoEntry(msgspec.Struct, frozen=True):
     stored: str
 
 
+class Delivery(msgspec.Struct, frozen=True):
+    """A delivery that a good, whole run applied."""
+
+    sha256: str
+    """Of the file's content, unpacked."""
+    records: int
+    run_id: str
+    applied_at: datetime
+
+
 class FeedMemory(msgspec.Struct, frozen=True):
     """Facts of earlier runs. Replaced as a whole after a run that wrote."""
 
-    feed_records: int | None = None
-    """Records in the feed at the last good run (the guard against a shrunken feed)."""
+    deliveries: list[Delivery] = []
+    """What good, whole runs applied, each content once, the latest last."""
     workspace_records: int | None = None
     """Active records in scope after the last run (the guard against an empty answer)."""
     archived: dict[str, str] = {}
     """UUIDs of the instruments this feed archived, with the run that did it."""
     echoes: list[EchoEntry] = []
+
+    @property
+    def feed_records(self) -> int | None:
+        """Records in the feed at its last good run (the guard against a shrunken feed)."""
+        return self.deliveries[-1].records if self.deliveries else None
+
+    def applied_before(self, sha256: str) -> tuple[Delivery, int] | None:
+        """An earlier delivery of this content, and how many others came after it.
+
+        None for a new content and for that of the latest delivery.
+        """
+        for newer, delivery in enumerate(reversed(self.deliveries)):
+            if delivery.sha256 == sha256 and sha256:
+                return (delivery, newer) if newer else None
+        return None
+
+    def with_delivery(self, delivery: Delivery) -> Self:
+        """Note a delivery as the latest; the latest one again changes nothing."""
+        if self.deliveries and self.deliveries[-1].sha256 == delivery.sha256:
+            return self
+        others = [each for each in self.deliveries if each.sha256 != delivery.sha256]
+        return self.after(deliveries=[*others, delivery][-MOST_DELIVERIES:])
+
+    def without_run(self, run_id: str) -> Self:
+        """Forget the delivery of a run that was undone."""
+        return self.after(deliveries=[each for each in self.deliveries if each.run_id != run_id])
 
     def after(self, **changes: Any) -> Self:
         """A copy with some facts replaced."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from armillary.runs.memory import EchoEntry, FeedMemory
+from armillary.runs.memory import Delivery, EchoEntry, FeedMemory
 from armillary.sync.breaker import Breaker
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outcome import (
@@ -139,11 +140,14 @@ def remembered_after(
     result: SyncResult,
     *,
     only: bool,
+    now: datetime,
+    undone: str | None = None,
 ) -> FeedMemory:
     """What the next run has to know, after a run that wrote.
 
     The size of the feed becomes the new measure only after a good, whole run: a shrunken feed whose
-    archives were withheld must not make tomorrow's shrunken feed look normal.
+    archives were withheld must not make tomorrow's shrunken feed look normal. A run that was undone
+    (``undone``) takes its delivery with it.
     """
     archived = dict(memory.archived)
     touched: set[str] = set()
@@ -161,10 +165,12 @@ def remembered_after(
             for echo in outcome.echoes
         ]
     kept = [echo for echo in memory.echoes if echo.identifier not in touched]
+    if result.state in GOOD and undone:
+        memory = memory.without_run(undone)
+    elif result.state in GOOD and not only:
+        delivery = Delivery(judged.delivery_sha256, judged.plan.feed_records, result.run_id, now)
+        memory = memory.with_delivery(delivery)
     return memory.after(
-        feed_records=(
-            judged.plan.feed_records if result.state in GOOD and not only else memory.feed_records
-        ),
         workspace_records=_records_now(memory, judged, result, only=only),
         archived=archived,
         echoes=kept + echoes,

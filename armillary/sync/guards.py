@@ -36,6 +36,8 @@ class Baseline:
     """What the last good run of this feed saw; None where there was none."""
 
     feed_records: int | None = None
+    superseded: str = ""
+    """Why this delivery is an old one; blank when it is not."""
 
 
 def too_many_rejects(plan: Plan, limits: Limits) -> str:
@@ -61,6 +63,9 @@ def judge(plan: Plan, limits: Limits, baseline: Baseline, *, only: bool) -> list
     reasons: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for kind, reason in _over_limits(plan, limits, share=not only):
         reasons[kind].append(reason)
+    if baseline.superseded and not only:
+        for kind in KINDS:
+            reasons[kind] += [baseline.superseded] if plan.count(kind) else []
     if plan.count("archive"):
         reasons["archive"] += _archive_doubts(plan, limits, baseline)
     broken = plan.count("create") > BROKEN_IDENTIFIER_SHARE * plan.active_in_scope

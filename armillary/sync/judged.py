@@ -34,6 +34,8 @@ class JudgedPlan:
     shortage: str
     """Why the call quota does not suffice; blank if it does or is not known."""
     warnings: tuple[str, ...] = ()
+    delivery_sha256: str = ""
+    """Of the delivery the plan was made of; blank for a plan that was made of none."""
 
     @property
     def refusal(self) -> str:
@@ -79,7 +81,8 @@ def judge_plan(
         remembered=Remembered(frozenset(memory.archived), echoes_frame(memory.echoes)),
         only=only,
     )
-    baseline = Baseline(memory.feed_records)
+    superseded = _superseded(memory, source)
+    baseline = Baseline(memory.feed_records, superseded)
     found = judge(plan, definition.limits, baseline, only=only is not None)
     to_apply, withheld = allowed_changes(plan, found, approved)
     cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply)
@@ -98,7 +101,22 @@ def judge_plan(
             *source.warnings,
             *(overage if definition.quota == "overage" else ()),
             *_not_found(only, source),
+            *([f"Look at the file: {superseded}."] if superseded else []),
         ),
+        delivery_sha256=source.content_sha256,
+    )
+
+
+def _superseded(memory: FeedMemory, source: FeedReading) -> str:
+    """An old file once more would take back what newer ones brought; nobody means that (F05)."""
+    found = memory.applied_before(source.content_sha256)
+    if found is None:
+        return ""
+    delivery, newer = found
+    others = "a newer one was" if newer == 1 else f"{newer} newer ones were"
+    return (
+        f"this very delivery was applied on {delivery.applied_at:%Y-%m-%d %H:%M} UTC by run "
+        f"{delivery.run_id}, and {others} applied since: its changes would take theirs back"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -10,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from armillary.errors import ConfigurationError
-from armillary.runs.memory import EchoEntry, FeedMemory, memory_key, recall, remember
+from armillary.runs.memory import Delivery, EchoEntry, FeedMemory, memory_key, recall, remember
 from armillary.runs.store import RunStore, open_store
 
 
@@ -48,16 +49,38 @@ def test_a_first_run_remembers_nothing(store: RunStore) -> None:
 
 
 def test_memory_survives_and_is_kept_apart_by_workspace_and_feed(store: RunStore) -> None:
-    memory = FeedMemory(7, 9, {"uuid-a": "run-1"}, [EchoEntry("a", "name", "x", "X")])
+    echoes = [EchoEntry("a", "name", "x", "X")]
+    memory = FeedMemory([delivery(1)], 9, {"uuid-a": "run-1"}, echoes)
     remember(store, "w-1", "a/b vendor", memory)
     assert recall(store, "w-1", "a/b vendor") == memory
     assert recall(store, "w-2", "a/b vendor") == FeedMemory()
-    remember(store, "w-1", "a/b vendor", memory.after(feed_records=8))
-    assert recall(store, "w-1", "a/b vendor").feed_records == 8
+    remember(store, "w-1", "a/b vendor", memory.with_delivery(delivery(2)))
+    assert recall(store, "w-1", "a/b vendor").feed_records == 2
+
+
+def test_a_delivery_is_an_old_one_only_while_a_newer_one_stands() -> None:
+    memory = FeedMemory()
+    for number in (1, 2, 3):
+        memory = memory.with_delivery(delivery(number))
+    assert memory.applied_before("3" * 64) is None, "the latest one again is no accident"
+    assert memory.applied_before("4" * 64) is None
+    assert memory.applied_before("") is None
+    assert memory.applied_before("1" * 64) == (delivery(1), 2)
+    again = memory.with_delivery(delivery(1))
+    assert again.applied_before("1" * 64) is None, "it was approved: now it is the latest"
+    assert again.applied_before("2" * 64) == (delivery(2), 2)
+    undone = memory.without_run("run-3")
+    assert undone.feed_records == 2
+    assert undone.applied_before("2" * 64) is None
+
+
+def delivery(number: int) -> Delivery:
+    applied_at = datetime(2026, 11, number, 2, tzinfo=UTC)
+    return Delivery(str(number) * 64, number, f"run-{number}", applied_at)
 
 
 def test_damaged_memory_is_named_with_what_to_do(store: RunStore) -> None:
-    store.write(memory_key("w-1", "vendor"), b'{"feed_records": "many"}')
+    store.write(memory_key("w-1", "vendor"), b'{"workspace_records": "many"}')
     with pytest.raises(ConfigurationError) as raised:
         recall(store, "w-1", "vendor")
     assert "w-1/vendor/memory.json is damaged" in str(raised.value)
