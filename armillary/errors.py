@@ -5,7 +5,8 @@
     ├── FeedRefused                 the source as a whole cannot be trusted; nothing was written
     ├── PlanRefused                 a plan exists or could not be made; a person decides
     ├── RunStopped                  the run ended early; what was not attempted is listed
-    │   └── LeaseLost               ... because its lease ended: another run may be writing
+    │   ├── LeaseLost               ... because its lease ended: another run may be writing
+    │   └── NoTurn                  ... because a limit that processes share gave it no slot
     ├── LeaseHeld                   another run is at it: end without doing anything
     └── ApiError                    a request failed; keeps method, path, status, request id, body
         ├── TransientError          the same request may work later
@@ -77,6 +78,18 @@ class LeaseLost(RunStopped):
     next_step = (
         "Nothing is written from here on. When no other run is under way, start this one again: "
         "it finishes what is missing."
+    )
+
+
+class NoTurn(RunStopped):
+    """A limit that several processes share gave the run no slot, or could not be asked for one.
+
+    The request that waited was not sent.
+    """
+
+    next_step = (
+        "Nothing is sent to Ptolemy without a slot. Start the run again when the Prefect server "
+        "answers; what was done is not done twice."
     )
 
 

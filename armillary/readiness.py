@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from armillary.api.ptolemy import Ptolemy
+from armillary.api.shared_limit import SharedLimit
 from armillary.clock import Clock, SystemClock
 from armillary.errors import (
     AccessDenied,
@@ -132,6 +133,27 @@ def check_feed(ptolemy: Ptolemy, workspace: str, definition: FeedDefinition) -> 
     return Finding(
         subject, Level.OK, f"type {ground.type_identifier} has all {len(needed)} fields it needs"
     )
+
+
+def check_limit(limit: SharedLimit) -> Finding:
+    """Whether the limit that several processes share is there, and leaves room."""
+    subject = "shared limit"
+    try:
+        with limit.open() as lender:
+            found = lender.look()
+    except ArmillaryError as error:
+        return _failed(subject, error)
+    if not found.enforced:
+        return Finding(
+            subject,
+            Level.WARNING,
+            f"{limit.name!r} is switched off: nothing holds the processes back",
+            f"Switch it on: prefect gcl enable {limit.name}",
+        )
+    taken = f"{found.taken} of {found.slots} slots of {limit.name!r} are taken"
+    if found.has_room:
+        return Finding(subject, Level.OK, taken)
+    return Finding(subject, Level.WARNING, taken, f"Usual while runs are under way. {limit.advice}")
 
 
 def check_runs(store: RunStore) -> Finding:

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
     ptolemy_url: str = Field(PUBLIC_API, description="Base address of the Ptolemy API.")
     ptolemy_workspace: str = Field("", description="Slug or UUID of the workspace.")
     ptolemy_token: SecretStr = Field(SecretStr(""), description="Robot token (Member to apply).")
+    ptolemy_concurrency_limit: str = Field(
+        "",
+        description="Name of a Prefect global concurrency limit that processes with this token "
+        "share.",
+    )
     runs: str = Field(
         default_factory=_user_data_folder,
         description="Folder or s3:// address where runs leave what the next one needs.",

@@ -12,6 +12,7 @@ from armillary.api.connection import Connection
 from armillary.api.connections import shared
 from armillary.api.ptolemy import Ptolemy
 from armillary.settings import PUBLIC_API
+from blocks.global_limit import GlobalLimit
 
 
 class PtolemyWorkspace(Block):
@@ -59,6 +60,13 @@ class PtolemyWorkspace(Block):
         title="Requests per second",
         description="Upper limit of requests per second; empty means as fast as Ptolemy answers.",
     )
+    concurrency_limit: str | None = Field(
+        default=None,
+        title="Global concurrency limit",
+        description="Name of a Prefect global concurrency limit: all processes that name it have "
+        "together no more requests under way than it has slots. Empty means that each process goes "
+        "by its own limits alone.",
+    )
 
     @property
     def connection(self) -> Connection:
@@ -74,5 +82,6 @@ class PtolemyWorkspace(Block):
     @contextmanager
     def connect(self) -> Iterator[Ptolemy]:
         """The client; every thread of this process shares its pool, throttle and call count."""
-        with shared(self.connection) as ptolemy:
+        limit = GlobalLimit(self.concurrency_limit) if self.concurrency_limit else None
+        with shared(self.connection, shared_limit=limit) as ptolemy:
             yield ptolemy

@@ -9,12 +9,15 @@ from rich.table import Table
 
 from armillary.api.connection import Connection
 from armillary.api.connections import shared
+from armillary.api.shared_limit import SharedLimit
+from armillary.errors import ConfigurationError
 from armillary.feeds.loading import load_feed
 from armillary.readiness import (
     Finding,
     Level,
     check_clock,
     check_feed,
+    check_limit,
     check_runs,
     check_workspace,
     worst,
@@ -23,6 +26,7 @@ from armillary.runs.store import open_store
 from armillary.settings import Settings
 from cli.console import out, print_json
 from cli.exits import FAILED, told_plainly
+from cli.prefect_server import require_server
 from cli.sync import configured
 
 _MARKS = {Level.OK: "[green]ok[/]", Level.WARNING: "[yellow]look[/]", Level.FAILED: "[red]no[/]"}
@@ -54,16 +58,33 @@ def _findings(settings: Settings, feeds: list[Path]) -> list[Finding]:
         token=settings.ptolemy_token,
     )
     definitions = [load_feed(path) for path in feeds]
-    with shared(connection) as ptolemy:
+    about_limit, limit = _shared_limit(settings.ptolemy_concurrency_limit)
+    with shared(connection, shared_limit=limit) as ptolemy:
         findings = list(check_workspace(ptolemy, settings.ptolemy_workspace))
         if worst(findings) is not Level.FAILED:
             findings += [
                 check_feed(ptolemy, settings.ptolemy_workspace, definition)
                 for definition in definitions
             ]
+    findings += about_limit
     findings.append(check_clock(settings.ptolemy_url))
     findings.append(check_runs(open_store(settings.runs, endpoint_url=settings.store_endpoint_url)))
     return findings
+
+
+def _shared_limit(name: str) -> tuple[list[Finding], SharedLimit | None]:
+    """What there is to say about the limit, and the limit itself if requests can pass it."""
+    if not name:
+        return [], None
+    try:
+        require_server(name)
+    except ConfigurationError as error:
+        return [Finding("shared limit", Level.FAILED, error.message, error.advice)], None
+    from blocks.global_limit import GlobalLimit  # noqa: PLC0415 - Prefect costs a second
+
+    limit = GlobalLimit(name)
+    found = check_limit(limit)
+    return [found], limit if found.level is Level.OK else None
 
 
 def _table(findings: list[Finding]) -> Table:

@@ -41,6 +41,7 @@ def simulator(*, runs: str) -> Iterator[Settings]:
                 ptolemy_url=found["url"],
                 ptolemy_workspace=found["workspace"],
                 ptolemy_token=SecretStr(found["token"]),
+                ptolemy_concurrency_limit="",
                 runs=runs,
             )
         finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, ConfigurationError
 from cli.console import say
 
 START_SECONDS = 90
@@ -65,6 +65,20 @@ def prefect_api(*, verbose: bool = False, temporary: bool = False) -> Iterator[N
                 _drain_events()
 
 
+def require_server(limit: str) -> None:
+    """Make sure that a server is configured if a limit of it is to be shared.
+
+    Raises:
+        ConfigurationError: there is only a temporary server, which nobody else knows.
+    """
+    if limit and not _configured():
+        raise ConfigurationError(
+            f"ARMILLARY_PTOLEMY_CONCURRENCY_LIMIT names {limit!r}, a limit that processes share "
+            "through a Prefect server, and no server is configured.",
+            next_step="Set PREFECT_API_URL to the server all of them use, or leave the limit out.",
+        )
+
+
 def _configured() -> bool:
     """Whether a server is named by the environment or by the person's Prefect profile."""
     if os.environ.get("PREFECT_API_URL"):
@@ -88,13 +102,18 @@ def _server(home: Path, port: int) -> Iterator[None]:
             command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        _wait_until_healthy(process, port, log)
+        wait_until_healthy(process, port, log)
         yield
     finally:
         _end(process)
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait for a server that was just started.
+
+    Raises:
+        ArmillaryError: it ended, or does not answer in time.
+    """
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:

@@ -16,6 +16,7 @@ from armillary.api.jobs import Exports, Imports
 from armillary.api.meter import Meter
 from armillary.api.models import Workspace
 from armillary.api.schema import InstrumentTypeFields
+from armillary.api.shared_limit import SharedLimit
 from armillary.api.transport import Transport
 from armillary.clock import Clock, SystemClock
 from armillary.errors import NotFound, UnexpectedAnswer
@@ -129,6 +130,7 @@ def connect(
     clock: Clock | None = None,
     max_calls: int | None = None,
     wire: httpx.BaseTransport | None = None,
+    shared_limit: SharedLimit | None = None,
 ) -> Ptolemy:
     """A client with a pool and a count of its own; close it, or use it in ``with``.
 
@@ -137,7 +139,14 @@ def connect(
         clock: all waiting goes through it; the machine's own by default.
         max_calls: the call after this many raises ``RunStopped`` instead of being made.
         wire: moves the bytes; only tests give one.
+        shared_limit: a limit on requests under way that several processes share.
     """
     return Ptolemy(
-        Transport(connection, clock=clock or SystemClock(), meter=Meter(max_calls), wire=wire)
+        Transport(
+            connection,
+            clock=clock or SystemClock(),
+            meter=Meter(max_calls),
+            wire=wire,
+            shared_limit=shared_limit,
+        )
     )

@@ -49,6 +49,7 @@ BY_STATUS: Mapping[int, tuple[type[ApiError], str]] = {
     403: (AccessDenied, "the token may not do this: its role, or the item quota (contract D20)."),
     404: (NotFound, "there is no such record."),
     409: (Conflict, "it contradicts what the workspace holds."),
+    412: (Conflict, "it was changed by somebody else meanwhile."),
     413: (RequestRejected, "the request is too large."),
     422: (RequestRejected, "the values were refused."),
 }

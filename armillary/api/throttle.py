@@ -11,14 +11,21 @@ import threading
 import weakref
 
 from armillary.api.connection import Connection
+from armillary.api.shared_limit import SharedLimit
+from armillary.api.slots import Slots
 from armillary.clock import Clock, SystemClock
 
 GROW_AFTER = 20
 MAX_JITTER_SECONDS = 1.0
+STEP_SECONDS = 1.0
+"""A wait for another process's slot may be long: Ctrl-C is noticed between two steps of it."""
 
 
 class Throttle:
-    """Shared by threads. ``enter`` before a request, ``leave`` after it, ``pause`` upon a 429."""
+    """Shared by threads. ``enter`` before a request, ``leave`` after it, ``pause`` upon a 429.
+
+    With ``slots``, a request also needs one of them: a limit over several processes.
+    """
 
     def __init__(
         self,
@@ -26,13 +33,16 @@ class Throttle:
         max_in_flight: int,
         requests_per_second: float | None,
         clock: Clock,
+        slots: Slots | None = None,
     ) -> None:
         self._clock = clock
+        self._slots = slots
         self._most = max_in_flight
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
-        self._changed = threading.Condition()
+        self._changed = slots.changed if slots else threading.Condition()
         self._limit = max_in_flight
         self._in_flight = 0
+        self._waiting = 0
         self._next_start = 0.0
         self._paused_until = 0.0
         self._cuts = 0
@@ -44,15 +54,20 @@ class Throttle:
         return self._limit
 
     def enter(self) -> int:
-        """Wait for a turn. Returns a ticket for ``pause``."""
+        """Wait for a turn. Returns a ticket for ``pause``.
+
+        Raises:
+            ConfigurationError, NoTurn: no slot is to be had of a limit that processes share.
+        """
         while True:
             with self._changed:
-                self._changed.wait_for(self._has_room)
+                self._wait_for_room()
                 now = self._clock.monotonic()
                 pause = self._paused_until - now
                 wait = max(pause, self._next_start - now)
                 if wait <= 0:
                     self._in_flight += 1
+                    self._note()
                     self._next_start = now + self._interval
                     return self._cuts
             self._clock.sleep(wait + _jitter(pause))
@@ -61,6 +76,7 @@ class Throttle:
         """Give the turn back; an answer other than 429 lets the limit grow."""
         with self._changed:
             self._in_flight -= 1
+            self._note()
             if answered and self._limit < self._most:
                 self._answers += 1
                 if self._answers >= GROW_AFTER:
@@ -82,8 +98,33 @@ class Throttle:
                 self._limit = max(1, self._limit // 2)
                 self._answers = 0
 
+    def rest(self) -> None:
+        """Give back the slots no request needs; waits some seconds at most."""
+        if self._slots:
+            self._slots.rest()
+
+    def _wait_for_room(self) -> None:
+        if self._slots is None:
+            self._changed.wait_for(self._has_room)
+            return
+        self._waiting += 1
+        self._note()
+        try:
+            while not self._has_room():
+                self._slots.check()
+                self._changed.wait(STEP_SECONDS)
+        finally:
+            self._waiting -= 1
+            self._note()
+
+    def _note(self) -> None:
+        if self._slots:
+            wanted = min(self._limit, self._in_flight + self._waiting)
+            self._slots.note(self._in_flight, wanted)
+
     def _has_room(self) -> bool:
-        return self._in_flight < self._limit
+        free = self._in_flight < self._limit
+        return free and (self._slots is None or self._in_flight < self._slots.usable())
 
 
 def _jitter(pause: float) -> float:
@@ -97,14 +138,16 @@ _shared: weakref.WeakValueDictionary[tuple[object, ...], Throttle] = weakref.Wea
 _shared_lock = threading.Lock()
 
 
-def throttle_for(connection: Connection, clock: Clock) -> Throttle:
-    """The one throttle of this process for a token at an address.
+def throttle_for(
+    connection: Connection, clock: Clock, shared_limit: SharedLimit | None = None
+) -> Throttle:
+    """The one throttle of this process for a token at an address, and for a shared limit.
 
     The limits are those of whoever asked first. A test's clock gets a throttle of its own: two
     times cannot share a pause.
     """
     time = SystemClock if isinstance(clock, SystemClock) else clock
-    key = (connection.url, connection.token, time)
+    key = (connection.url, connection.token, time, shared_limit and shared_limit.name)
     with _shared_lock:
         throttle = _shared.get(key)
         if throttle is None:
@@ -112,6 +155,7 @@ def throttle_for(connection: Connection, clock: Clock) -> Throttle:
                 max_in_flight=connection.max_in_flight,
                 requests_per_second=connection.requests_per_second,
                 clock=clock,
+                slots=Slots(shared_limit, clock) if shared_limit else None,
             )
             _shared[key] = throttle
         return throttle

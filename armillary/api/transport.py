@@ -20,6 +20,7 @@ from armillary.api.connection import Connection
 from armillary.api.faults import WIRE_FAULTS, Fault, fault_of
 from armillary.api.meter import Meter
 from armillary.api.outgoing import Outgoing, Upload, filled
+from armillary.api.shared_limit import SharedLimit
 from armillary.api.throttle import throttle_for
 from armillary.api.wire import Wire
 from armillary.clock import Clock
@@ -61,6 +62,7 @@ class Transport:
         clock: all waiting between attempts and for the rate limit.
         meter: counts the calls.
         wire: moves the bytes; a test of tables alone may give an ``httpx.MockTransport``.
+        shared_limit: a limit on requests under way that several processes share.
     """
 
     def __init__(
@@ -70,11 +72,12 @@ class Transport:
         clock: Clock,
         meter: Meter,
         wire: httpx.BaseTransport | None = None,
+        shared_limit: SharedLimit | None = None,
     ) -> None:
         self.connection = connection
         self.meter = meter
         self.learned = Learned()
-        self.throttle = throttle_for(connection, clock)
+        self.throttle = throttle_for(connection, clock, shared_limit)
         self._clock = clock
         self._wire = wire or Wire(connection)
         self._retrying = retry.attempts(connection, clock, _tell)
@@ -101,6 +104,7 @@ class Transport:
     def close(self) -> None:
         """Close every connection, also for views made of this transport."""
         self._wire.close()
+        self.throttle.rest()
 
     def request(
         self,
@@ -127,10 +131,11 @@ class Transport:
         Raises:
             TransientError: no usable answer after the attempts there are.
             AnswerLost: the same for a write that may have been carried out.
-            RateLimited, QuotaExhausted, AccessDenied, RunStopped: the run is over.
+            RateLimited, QuotaExhausted, AccessDenied, RunStopped, NoTurn: the run is over.
             RequestRejected: this record only.
             UnexpectedAnswer: a redirect, or a status outside the contract.
-            ConfigurationError: the server's certificate cannot be trusted.
+            ConfigurationError: the server's certificate cannot be trusted, or the shared limit is
+                not there.
         """
         path = filled(method, template, record)
         call = Call(

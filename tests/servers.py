@@ -1,0 +1,72 @@
+"""A Prefect server of a test's own: with its UI and with all its services."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.prefect_server import free_port, wait_until_healthy
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the server is, for the browser and for commands."""
+
+    url: str
+    environment: dict[str, str]
+
+    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of this environment against the server, to its end."""
+        with self.start(*arguments, **environment) as process:
+            out, err = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """The same, without waiting for its end."""
+        program = Path(sys.executable).parent / arguments[0]
+        return subprocess.Popen(
+            [program, *arguments[1:]],
+            cwd=ROOT,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@contextmanager
+def own_server(home: Path) -> Iterator[Server]:
+    """A server whose data and log lie in ``home``."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "ARMILLARY_"))
+    }
+    environment = kept | {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_UI_API_URL": f"{url}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "ARMILLARY_RUNS": str(home / "runs"),
+    }
+    log = home / "server.log"
+    serve = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*serve, "--port", str(port)], env=environment, stdout=output, stderr=output
+        )
+    try:
+        wait_until_healthy(server, port, log)
+        yield Server(url, environment)
+    finally:
+        server.terminate()
+        server.wait(20)
