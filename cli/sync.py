@@ -16,10 +16,10 @@ from armillary.feeds.loading import load_feed
 from armillary.settings import Settings
 from armillary.sync.outcome import EXIT_CODES, State, SyncFailed, SyncResult
 from armillary.sync.plan import KINDS
-from armillary.sync.report import APPROVABLE, HEADLINES, approval
+from armillary.sync.report import APPROVABLE, HEADLINES, approval, rejected
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
-from cli.prefect_server import prefect_api
+from cli.prefect_server import prefect_api, require_server
 
 Mode = Literal["plan", "apply"]
 
@@ -40,6 +40,7 @@ def sync(
     with told_plainly():
         load_feed(feed)  # a wrong definition is told before ten seconds of server start
         settings = configured()
+        require_server(settings.ptolemy_concurrency_limit)
         with prefect_api(verbose=verbose):
             result = run_sync(settings, feed, mode, only, approve)
     finish(result, as_json=as_json)
@@ -57,6 +58,7 @@ def revert(
     """Undo what one run changed, where nobody has changed it since."""
     with told_plainly():
         settings = configured()
+        require_server(settings.ptolemy_concurrency_limit)
         with prefect_api(verbose=verbose):
             result = run_revert(settings, run_id, mode, approve)
     finish(result, as_json=as_json)
@@ -146,6 +148,7 @@ def _workspace(settings: Settings) -> Any:
         url=settings.ptolemy_url,
         workspace=settings.ptolemy_workspace,
         token=settings.ptolemy_token,
+        concurrency_limit=settings.ptolemy_concurrency_limit or None,
     )
 
 
@@ -172,9 +175,9 @@ def print_result(result: SyncResult) -> None:
     for kind, reason in result.withheld_because.items():
         out.print(f"withheld {kind}: {reason}", markup=False)
     if result.state in APPROVABLE:
-        out.print(approval(result).replace("`", ""), markup=False)
-    for reason, count in result.rejected_because.items():
-        out.print(f"rejected {count:,} times: {reason}", markup=False)
+        out.print(approval(result).replace("`", "").replace("\n\n", "\n"), markup=False)
+    for told in rejected(result):
+        out.print(f"rejected {told}", markup=False)
     for reason, count in result.unknown_because.items():
         out.print(f"unknown {count:,} times: {reason}", markup=False)
     for warning in result.warnings:

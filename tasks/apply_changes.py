@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import polars as pl
@@ -25,6 +25,7 @@ from armillary.errors import (
     ArmillaryError,
     ConfigurationError,
     LeaseLost,
+    NoTurn,
     QuotaExhausted,
     RateLimited,
     TransientError,
@@ -55,7 +56,7 @@ WAIT_STEP_SECONDS = 0.2
 
 
 UNFINISHED = frozenset({Fate.TRANSIENT, Fate.UNKNOWN})
-NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, ConfigurationError)
+NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, NoTurn, ConfigurationError)
 
 
 class Applying:
@@ -69,10 +70,12 @@ class Applying:
         lease: Lease,
         outage: Outage,
         max_reject_share: float,
+        short_of_calls: Callable[[], str],
     ) -> None:
         self.changes = changes
         self.breaker = Breaker(changes.height, max_reject_share)
         self._outage = outage
+        self._short_of_calls = short_of_calls
         self._record = record
         self._lease = lease
         self._numbers = itertools.count(1)
@@ -82,6 +85,9 @@ class Applying:
 
         Waits while the service is down.
         """
+        short = self._short_of_calls() if not self.breaker.stopped else ""
+        if short:
+            self.breaker.halt(short)
         down = self._outage.wait() if not self.breaker.stopped else ""
         if down:
             self.breaker.halt(down)
@@ -266,11 +272,15 @@ def _left(change: Change, why: str, *, tried: bool) -> Outcome:
 def _as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
     """Green with a name that tells: a rejected record is seen in the list of task runs."""
     if len(outcomes) == 1:
-        name = outcomes[0].fate.value.replace("_", " ").title().replace(" ", "")
-        return Completed(name=name, message=outcomes[0].reason or None, data=outcomes)
+        [outcome] = outcomes
+        return Completed(name=_state_name(outcome), message=outcome.reason or None, data=outcomes)
     counts = {fate: sum(1 for o in outcomes if o.fate is fate) for fate in Fate}
     message = ", ".join(f"{count} {fate.value}" for fate, count in counts.items() if count)
     return Completed(name="Applied", message=message, data=outcomes)
+
+
+def _state_name(outcome: Outcome) -> str:
+    return outcome.fate.value.replace("_", " ").title().replace(" ", "")
 
 
 def _one_by_one(
@@ -320,4 +330,4 @@ def retry_record(
         outcome = _attempt(single, ground, applying, change, look_first=True)
     if outcome.fate is Fate.TRANSIENT:
         raise TransientError(outcome.reason, method="", path=change.label, status=outcome.status)
-    return outcome
+    return cast("Outcome", Completed(name=_state_name(outcome), data=outcome))

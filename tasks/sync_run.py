@@ -11,6 +11,7 @@ import polars as pl
 from prefect.client.schemas.objects import State as RunState
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
+from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -28,6 +29,7 @@ from armillary.runs.record import Head, RunRecord, approved_run, read_changes
 from armillary.runs.store import RunStore, open_store
 from armillary.settings import Settings
 from armillary.sync.conclude import conclude, remembered_after
+from armillary.sync.forecast import reserve_reached
 from armillary.sync.ground import Ground
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outage import Outage
@@ -115,6 +117,7 @@ class SyncRun:
                 lease=lease,
                 outage=Outage(self._answers, most_seconds=Settings().outage_seconds),
                 max_reject_share=scope.limits.max_reject_share,
+                short_of_calls=lambda: reserve_reached(self.calls.remaining, judged.reserve_calls),
             )
             self._intend_to_archive(ground, judged, scope.feed)
             with progress_artifact(f"Applying {scope.feed}"):
@@ -129,6 +132,7 @@ class SyncRun:
             calls_used=self.calls.used,
             calls_remaining=self.calls.remaining,
             record=record.place,
+            approve_command=self._approve_command(),
         )
         try:
             record.summary(result.as_dict())
@@ -151,6 +155,15 @@ class SyncRun:
         log.info("Ended %s: applied %s, %d calls", result.state, result.applied, result.calls.used)
         report_sync(result, judged, ground.workspace_slug)
         return result
+
+    def _approve_command(self) -> str:
+        """How this very run is started again with an approval: by its deployment, or by hand."""
+        if self.reverts:
+            return f"armillary revert {self.reverts} --mode apply --approve DIGEST"
+        if not deployment.name:
+            return "armillary sync --feed FEED.yaml --mode apply --approve DIGEST"
+        name = f"{flow_run.flow_name}/{deployment.name}"
+        return f"prefect deployment run '{name}' --param mode=apply --param approve=DIGEST"
 
     def _answers(self) -> bool:
         """Whether Ptolemy answers at all: one request, without repeats."""

@@ -25,6 +25,19 @@ from armillary.sync.ground import Ground
 from armillary.sync.outcome import Echo, Fate, Outcome
 from armillary.sync.plan import Change, FieldChange
 
+CONFLICTS = 3
+"""How often a change that somebody else's change collides with is looked at anew (A24)."""
+
+_GONE = (
+    "it is gone since the plan was made: somebody archived or deleted it. The next run plans it "
+    "anew."
+)
+_ANOTHER_TYPE = "owned elsewhere: the identifier belongs to an instrument of another type."
+_TAKEN_UNSEEN = (
+    "Ptolemy says that the identifier is taken, and shows nobody who has it: perhaps an archived "
+    "instrument. Look for it in Ptolemy and restore or rename it."
+)
+
 Body = dict[str, Any]
 Row = Mapping[str, Any]
 
@@ -62,12 +75,13 @@ def apply_change(
 
 
 def _failed(change: Change, fate: Fate, error: RequestRejected | TransientError) -> Outcome:
-    said = f": {error.body_start}" if error.body_start else ""
+    words = error.detail or error.body_start
+    reason = f"{error.message.removesuffix('.')}: {words}" if words else error.message
     return Outcome(
         kind=change.kind,
         identifier=change.identifier,
         fate=fate,
-        reason=f"{error.message}{said}",
+        reason=reason,
         id=change.id,
         status=error.status,
     )
@@ -83,9 +97,11 @@ def _create(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool) 
         return ptolemy.instruments.create(body)
     except (AnswerLost, Conflict) as error:
         found = _active(ptolemy, change.identifier)
+        if isinstance(error, Conflict) and found is None:
+            raise _told(error, _TAKEN_UNSEEN) from error
+        if isinstance(error, Conflict) and not _same_type(found or {}, ground):
+            raise _told(error, _ANOTHER_TYPE) from error
         if found is None:
-            raise
-        if isinstance(error, Conflict) and not _same_type(found, ground):
             raise
         return _settle(ptolemy, ground, change, found)
 
@@ -107,19 +123,48 @@ def _same_type(row: Row, ground: Ground) -> bool:
 
 def _settle(ptolemy: Ptolemy, ground: Ground, change: Change, found: Row) -> Row:
     """Make a record that turned out to exist equal to what the create wanted."""
-    differing = tuple(
-        FieldChange(entry.field, _held(found, entry.field, ground.data_types), entry.after)
-        for entry in change.changed
-        if _differs(found, entry, ground.data_types)
-    )
+    differing = _still_differing(found, change, ground)
     if not differing:
         return found
     return ptolemy.instruments.patch(str(found["id"]), _values(differing))
 
 
+def _still_differing(found: Row, change: Change, ground: Ground) -> tuple[FieldChange, ...]:
+    return tuple(
+        FieldChange(entry.field, _held(found, entry.field, ground.data_types), entry.after)
+        for entry in change.changed
+        if _differs(found, entry, ground.data_types)
+    )
+
+
 def _update(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool) -> Row:
-    del ground, look_first  # the same PATCH twice has the effect of one
-    return ptolemy.instruments.patch(_known(change), _values(change.changed))
+    """Patch; after a conflict look what stands there now, and send what is still wanted (A24)."""
+    del look_first  # the same PATCH twice has the effect of one
+    wanted, tries = change.changed, 0
+    while True:
+        try:
+            return ptolemy.instruments.patch(_known(change), _values(wanted))
+        except NotFound as error:
+            raise _told(error, _GONE) from error
+        except Conflict as error:
+            tries += 1
+            found = _looked_up(ptolemy, change, error)
+            wanted = _still_differing(found, change, ground)
+            if not wanted:
+                return found
+            if tries == CONFLICTS:
+                raise
+
+
+def _looked_up(ptolemy: Ptolemy, change: Change, error: Conflict) -> Row:
+    """The record as it stands, if it is still active."""
+    try:
+        found = ptolemy.instruments.get(_known(change))
+    except NotFound:
+        found = {}
+    if not found or found.get("archived_at") is not None:
+        raise _told(error, _GONE) from error
+    return found
 
 
 def _archive(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool) -> Row:
@@ -142,14 +187,39 @@ def _restore(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool)
     row: Row = {}
     try:
         row = ptolemy.instruments.restore(_known(change))
-    except Conflict:
+    except NotFound as error:
+        raise _told(error, _GONE) from error
+    except Conflict as error:
         # 409 means "not archived" or "identifier taken" (contract section 9): a look tells which.
         row = ptolemy.instruments.get(_known(change))
         if row.get("archived_at") is not None:
-            raise
+            raise _told(error, _taken_by(ptolemy, change)) from error
     if change.changed:
         row = ptolemy.instruments.patch(_known(change), _values(change.changed))
     return row
+
+
+def _taken_by(ptolemy: Ptolemy, change: Change) -> str:
+    """Which two instruments want one identifier (A23)."""
+    holder = _active(ptolemy, change.identifier)
+    other = f"instrument {holder['id']} has its identifier now" if holder else "it was refused"
+    return (
+        f"{other}, so {_known(change)} stays archived. Decide in Ptolemy which of them is the "
+        "right one."
+    )
+
+
+def _told(error: RequestRejected, words: str) -> RequestRejected:
+    """The same refusal in words that say what it means for the record."""
+    return type(error)(
+        words,
+        method=error.method,
+        path=error.path,
+        status=error.status,
+        request_id=error.request_id,
+        body_start=error.body_start,
+        detail=error.detail,
+    )
 
 
 _CARRY_OUT = {"create": _create, "update": _update, "archive": _archive, "restore": _restore}

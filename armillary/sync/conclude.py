@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -39,6 +39,7 @@ def conclude(
     calls_used: int,
     calls_remaining: int | None,
     record: str,
+    approve_command: str = "",
 ) -> SyncResult:
     """The result of a run: every planned change is accounted for exactly once.
 
@@ -52,11 +53,13 @@ def conclude(
         calls_used: requests this run made.
         calls_remaining: calls left in the billing period, if Ptolemy tells.
         record: where the run record lies.
+        approve_command: what a person would type to approve, with ``DIGEST`` for the digest.
     """
     plan = judged.plan
     withheld = {entry.kind: entry.changes for entry in judged.withheld}
     counted = _accounted(tally(outcomes), sum(plan.counts.values()) - sum(withheld.values()))
     stopped = judged.refusal or (breaker.stopped if breaker else "")
+    reasons = _reasons(judged, counted)
     return SyncResult(
         state=final_state(
             mode=mode,
@@ -92,7 +95,9 @@ def conclude(
         missing_kept=plan.missing_kept,
         stopped=stopped,
         withheld_because={entry.kind: entry.reason for entry in judged.withheld},
-        rejected_because=_reasons(judged, counted),
+        approve_command=approve_command.replace("DIGEST", plan.digest) if withheld else "",
+        rejected_because=reasons,
+        rejected_examples=_examples(judged, outcomes, reasons),
         unknown_because=dict(list(counted.unknown_reasons.items())[:MOST_REASONS]),
         warnings=(*judged.warnings, *_echo_warnings(outcomes)),
         changes=tuple(change_rows(plan, MOST_SHOWN)),
@@ -113,6 +118,20 @@ def _reasons(judged: JudgedPlan, counted: Tally) -> dict[str, int]:
     reasons = Counter(counted.reasons)
     reasons.update(dict(judged.plan.rejects["reason"].value_counts().iter_rows()))
     return dict(reasons.most_common(MOST_REASONS))
+
+
+def _examples(
+    judged: JudgedPlan, outcomes: Sequence[Outcome], reasons: Iterable[str]
+) -> dict[str, str]:
+    """For each reason one change, or one row of the source, that a person can look at."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        if outcome.fate is Fate.REJECTED:
+            found.setdefault(outcome.reason, f"{outcome.kind} {outcome.identifier}")
+    firsts = judged.plan.rejects.unique("reason", keep="first", maintain_order=True)
+    for row, identifier, reason in firsts.select("row", "identifier", "reason").iter_rows():
+        found.setdefault(reason, f"row {row} ({identifier})" if identifier else f"row {row}")
+    return {reason: found[reason] for reason in reasons}
 
 
 def _echo_warnings(outcomes: Sequence[Outcome]) -> list[str]:

@@ -75,6 +75,16 @@ def shortage(cost: Forecast, *, remaining: int | None, reserve_calls: int) -> st
     )
 
 
+def reserve_reached(remaining: int | None, reserve_calls: int) -> str:
+    """Why no further call may be spent while a plan is applied; blank if one may (A05)."""
+    if remaining is None or not reserve_calls or remaining > reserve_calls:
+        return ""
+    return (
+        f"{remaining} calls are left in the billing period and {reserve_calls} are reserved "
+        "(reserve_calls): something else used up calls while this run wrote"
+    )
+
+
 def _guide_calls(plan: Plan) -> int:
     """The guide's loop: pages of the whole type, then one call per change (seed 000)."""
     pages = max(1, math.ceil(plan.active_in_scope / GUIDE_PAGE_SIZE))

@@ -34,6 +34,8 @@ class JudgedPlan:
     shortage: str
     """Why the call quota does not suffice; blank if it does or is not known."""
     warnings: tuple[str, ...] = ()
+    reserve_calls: int = 0
+    """Calls that must be left in the billing period whatever this plan still lacks."""
     delivery_sha256: str = ""
     """Of the delivery the plan was made of; blank for a plan that was made of none."""
 
@@ -103,6 +105,7 @@ def judge_plan(
             *_not_found(only, source),
             *([f"Look at the file: {superseded}."] if superseded else []),
         ),
+        reserve_calls=definition.reserve_calls if definition.quota == "stop" else 0,
         delivery_sha256=source.content_sha256,
     )
 

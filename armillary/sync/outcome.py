@@ -118,6 +118,10 @@ class SyncResult:
     """Why the run ended early; blank when it did not."""
     withheld_because: dict[str, str] = field(default_factory=dict)
     rejected_because: dict[str, int] = field(default_factory=dict)
+    rejected_examples: dict[str, str] = field(default_factory=dict)
+    """One change or row for each of those reasons."""
+    approve_command: str = ""
+    """What a person types to let through what was withheld; blank when nothing can be."""
     unknown_because: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     changes: tuple[dict[str, Any], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from armillary.sync.outcome import State, SyncResult
@@ -37,7 +37,7 @@ def summary(result: SyncResult) -> str:
     parts += _section("Withheld by a guard", result.withheld_because.items())
     if result.state in APPROVABLE:
         parts.append(approval(result))
-    parts += _section("Rejected, by reason", result.rejected_because.items())
+    parts += _section("Rejected, by reason", ((told, "") for told in rejected(result)))
     parts += _section("Not known to be done, by reason", result.unknown_because.items())
     parts += _section("Notes", ((warning, "") for warning in result.warnings))
     parts.append(_calls(result))
@@ -45,12 +45,21 @@ def summary(result: SyncResult) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def rejected(result: SyncResult) -> Iterator[str]:
+    """Each reason, with how often it came and one example."""
+    for reason, count in result.rejected_because.items():
+        example = result.rejected_examples[reason]
+        often = "once" if count == 1 else f"{count:,} times"
+        yield f"{often}: {reason.removesuffix('.')}. For example: {example}."
+
+
 def approval(result: SyncResult) -> str:
     """How a person lets withheld changes through, in so many words."""
     return (
-        "If the withheld changes are right, approve this very plan within 24 hours: start the same "
-        f"run again in mode `apply` with approve `{result.digest}` (command: `--mode apply "
-        f"--approve {result.digest}`). Only changes of this plan go through."
+        "If the withheld changes are right, approve this very plan within 24 hours. From the "
+        f"form: mode `apply`, approve `{result.digest}`. As a command:\n\n"
+        f"`{result.approve_command}`\n\n"
+        "Only changes of this plan go through."
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from simulator import Simulator
+from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunSync
 from tests.flows.test_sync_instruments import accounted, names_of_task_runs, result_of
 from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
@@ -218,3 +222,56 @@ def test_a22_a_create_that_turns_out_to_exist_is_made_equal(
     assert held_twice(sim) == []
     [row] = [row for row in sim.state()["instruments"] if row["identifier"] == "co0001.ax"]
     assert row["field_values"]["lot_size"] == "1.5"
+
+
+def test_a05_calls_that_others_use_up_meanwhile_leave_the_reserve_alone(
+    make_simulator: MakeSimulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    """There was enough when the plan was made; then somebody else spends two hundred calls."""
+    sim = make_simulator(api_calls=300)
+    sim.seed(seeded(ROWS))
+    sim.faults = [
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "delay", "seconds": 0.2,
+         "times": None}
+    ]  # fmt: skip
+    rows = [row | {"lot": "9"} for row in ROWS]
+    feed = vendor(
+        csv_file(tmp_path / "v.csv", rows), limits={"max_update_share": 1.0}, reserve_calls=100
+    )
+    with ThreadPoolExecutor(1) as somebody_else:
+        spending = somebody_else.submit(spend, sim, 200)
+        result = result_of(run_sync(sim, feed, max_in_flight=2))
+        spending.result()
+    assert result.state == "Failed"
+    assert accounted(result)
+    assert result.applied["update"] > 0
+    assert result.not_attempted > 0
+    assert "calls are left in the billing period and 100 are reserved (reserve_calls)" in (
+        result.stopped
+    )
+    assert sum(sim.calls().values()) + 1 < 300 - 40, "what is left is for tonight's backup"
+
+
+def spend(sim: Simulator, calls: int) -> None:
+    """Use up calls as soon as the first write is there."""
+    while "PATCH /instruments/{id}" not in sim.calls():
+        time.sleep(0.02)
+    token = {"Authorization": f"Bearer {sim.token}"}
+    with httpx.Client(base_url=sim.workspace_url, headers=token, trust_env=False) as client:
+        for _ in range(calls):
+            client.get("/instruments/nobody")
+
+
+def test_a38_webhook_deliveries_are_forecast_and_can_refuse_a_plan(
+    make_simulator: MakeSimulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    """Each write costs two calls more here: the plan says so, and the quota counts them."""
+    webhooks = [{"subscriptions": ["*"]}, {"subscriptions": ["instrument.created"]}]
+    sim = make_simulator(api_calls=90, workspaces=[{"slug": "demo", "webhooks": webhooks}])
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS))
+    state = run_sync(sim, feed)
+    result = result_of(state)
+    assert state.name == "Failed"
+    assert result.calls.deliveries == 60
+    assert result.stopped.startswith("the plan needs 90 more calls, and ")
+    assert "POST /instruments" not in sim.calls()
