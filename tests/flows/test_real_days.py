@@ -6,10 +6,6 @@ the file; the calls with the forecast; and the same file again writes nothing.
 
 from __future__ import annotations
 
-import csv
-import gzip
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +16,8 @@ from armillary.sync.outcome import SyncResult
 from simulator import Simulator
 from tests.conftest import DATA, MakeSimulator
 from tests.flows.conftest import RunSync
+from tests.flows.expectation import EXAMPLE, Record, held_by, starts_too_early, wanted
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "us-other-listed.yaml"
 DAYS = sorted((DATA / "us-other-listed").glob("*.csv.gz"))
 
 pytestmark = [
@@ -30,41 +26,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not DAYS, reason="the real daily files are not here"),
 ]
-
-Record = dict[str, str]
-
-
-def wanted(path: Path, definition: FeedDefinition) -> dict[str, Record]:
-    """What a person with a dictionary would expect in the workspace after this file."""
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-        return {
-            row["ACT Symbol"].strip(): expected(row, definition) for row in csv.DictReader(lines)
-        }
-
-
-def expected(row: Record, definition: FeedDefinition) -> Record:
-    found = {"name": row["Security Name"].strip()}
-    for key, rule in definition.fields.items():
-        text = rule if isinstance(rule, str) else rule.template
-        for column, value in row.items():
-            text = text.replace("{" + column + "}", value.strip())
-        translation = None if isinstance(rule, str) else rule.map
-        text = translation[text] if translation else text
-        if key == "lot_size" and text:
-            text = format(Decimal(text).normalize(), "f")
-        if text:
-            found[key] = text
-    return found
-
-
-def held_by(sim: Simulator) -> dict[str, Record]:
-    """What the workspace really holds, by identifier."""
-    return {
-        row["identifier"]: {"name": row["name"]}
-        | {key: value for key, value in row["field_values"].items() if value}
-        for row in sim.state()["instruments"]
-        if not row["archived"]
-    }
 
 
 def test_twelve_real_days(sim: Simulator, run_sync: RunSync) -> None:
@@ -111,17 +72,7 @@ def test_real_days_end_the_same_whatever_the_service_does(
         rows = sim.state()["instruments"]
         assert len(rows) == len({row["identifier"] for row in rows}), "nothing is there twice"
         assert held_by(sim) == wanted(path, definition)
-    never_too_early(sim)
-
-
-def never_too_early(sim: Simulator) -> None:
-    """After a 429 nothing new starts before the time it named (requests under way may land)."""
-    log = sim.log()
-    for entry in log:
-        if entry["status"] != 429 or not str(entry["retry_after"] or "").isdigit():
-            continue
-        waited = [other["at"] - entry["at"] for other in log if other["at"] > entry["at"] + 0.5]
-        assert not waited or min(waited) >= float(entry["retry_after"]) - 0.5
+    assert starts_too_early(sim.log()) == []
 
 
 def test_a_day_that_renames_seventeen_hundred_waits_for_one_approval(
