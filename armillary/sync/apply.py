@@ -217,8 +217,6 @@ def _told(error: RequestRejected, words: str) -> RequestRejected:
         path=error.path,
         status=error.status,
         request_id=error.request_id,
-        body_start=error.body_start,
-        detail=error.detail,
     )
 
 
