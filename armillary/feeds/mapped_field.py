@@ -49,8 +49,12 @@ class MappedField:
     def canonical(self) -> pl.Expr:
         """The canonical text out of the cells; null where not given and where wrong."""
         text = self._translated()
-        # What a template gives is trimmed already, and text asks for nothing else.
-        return text if self.data_type is DataType.TEXT else canonical(text, self.data_type)
+        if self.data_type is DataType.TEXT:
+            return text  # what a template gives is trimmed already, and text asks for nothing else
+        if self.template.columns:
+            return canonical(text, self.data_type)
+        constant = pl.select(canonical(text, self.data_type)).item()
+        return pl.lit(constant, dtype=pl.String)
 
     def settled(self) -> pl.Expr:
         """What a record says, out of the canonical text in ``column``: null leaves alone."""

@@ -76,7 +76,6 @@ def _by_distinct(column: pl.Expr, convert: Callable[[pl.Expr], pl.Expr]) -> pl.E
     return column.map_batches(
         functools.partial(_distinct_converted, convert=convert),
         return_dtype=pl.String,
-        is_elementwise=True,
     )
 
 
@@ -84,7 +83,15 @@ def _distinct_converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]
     if values.head(_SAMPLE).n_unique() * _MANY > min(_SAMPLE, values.len()):
         return _converted(values, convert)
     distinct = values.unique()
-    return values.replace_strict(distinct, _converted(distinct, convert), return_dtype=pl.String)
+    meant = _converted(distinct, convert)
+    # In the pieces it came in: columns cut differently are aligned by copying all of them.
+    return pl.concat(
+        [
+            piece.replace_strict(distinct, meant, return_dtype=pl.String)
+            for piece in values.get_chunks()
+        ],
+        rechunk=False,
+    )
 
 
 def _converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
