@@ -7,6 +7,14 @@
     ├── RunStopped                  the run ended early; what was not attempted is listed
     │   ├── LeaseLost               ... because its lease ended: another run may be writing
     │   └── NoTurn                  ... because a limit that processes share gave it no slot
+    ├── JobFailed                   an export or import job ended badly
+    │   └── JobOverdue              ... or has not ended in time: it still may
+    ├── TransferFailed              an export could not be brought into the bucket whole
+    ├── ExportDamaged               a file of an export is cut off, or no rows at all
+    ├── StoreFailed                 the S3 service failed; the same may work later
+    ├── BackupDamaged               what lies in the bucket is not what the backup wrote
+    │   ├── ManifestDamaged         ... its manifest: the backup is not trusted
+    │   └── FileDamaged             ... one of its files
     ├── LeaseHeld                   another run is at it: end without doing anything
     └── ApiError                    a request failed; keeps method, path, status, request id, body
         ├── TransientError          the same request may work later
@@ -91,6 +99,40 @@ class NoTurn(RunStopped):
         "Nothing is sent to Ptolemy without a slot. Start the run again when the Prefect server "
         "answers; what was done is not done twice."
     )
+
+
+class JobFailed(ArmillaryError):
+    """An export or import job failed, was cancelled, is lost, or could not be made."""
+
+
+class JobOverdue(JobFailed):
+    """A job has not ended in time. It may still end, and a new start goes on waiting for it."""
+
+
+class TransferFailed(ArmillaryError):
+    """An export could not be had whole; nothing of it is left in the bucket."""
+
+
+class ExportDamaged(ArmillaryError):
+    """The file of an export is cut off, damaged, or something else than rows."""
+
+
+class StoreFailed(ArmillaryError):
+    """The S3 service failed or could not be reached, after the SDK's own repeats."""
+
+    next_step = "Start again when the store answers: an interrupted backup is continued."
+
+
+class BackupDamaged(ArmillaryError):
+    """What lies in the bucket is not what the backup wrote there."""
+
+
+class ManifestDamaged(BackupDamaged):
+    """A manifest cannot be read, or cannot be believed: its backup is not used."""
+
+
+class FileDamaged(BackupDamaged):
+    """A stored file is gone, cut off, changed, or does not hold what the manifest says."""
 
 
 class LeaseHeld(ArmillaryError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import platformdirs
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +42,23 @@ class Settings(BaseSettings):
         300.0,
         ge=0,
         description="How long an apply waits for a Ptolemy that is down before it gives up.",
+    )
+    job_seconds: float = Field(
+        7200.0,
+        gt=0,
+        description="How long an export or import job may take before the run gives it up.",
+    )
+    store_bucket: str = Field("", description="Bucket where backups lie.")
+    store_prefix: str = Field("", description="Below which they lie there.")
+    store_checksum: Literal["when_supported", "when_required"] = Field(
+        "when_supported",
+        description="Whether checksums go with each part; older stores answer 411 to that.",
+    )
+    store_part_bytes: int = Field(
+        8 * 1024**2, ge=5 * 1024**2, description="Part of a multipart upload, in bytes."
+    )
+    store_upload_threads: int = Field(
+        4, ge=1, le=32, description="Parts of one file under way at once."
     )
     store_endpoint_url: str | None = Field(
         None, description="Address of an S3 service that is not Amazon's."

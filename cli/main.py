@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from cli.backup import backup
+from cli.backups import backups, prune, verify
 from cli.check import check
 from cli.demo import demo
 from cli.simulate import simulate
@@ -18,6 +20,10 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(sync)
 app.command()(revert)
+app.command()(backup)
+app.command()(backups)
+app.command()(verify)
+app.command()(prune)
 app.command()(check)
 app.command()(simulate)
 

@@ -121,7 +121,12 @@ def run_sync(
     source = FileFeed.from_file(feed).model_copy(update=changed)
     with showing_progress():
         state = sync_instruments(
-            _workspace(settings), source, mode, only or None, approve or None, return_state=True
+            workspace_block(settings),
+            source,
+            mode,
+            only or None,
+            approve or None,
+            return_state=True,
         )
     return _answer(state)
 
@@ -137,11 +142,14 @@ def run_revert(
     from flows.revert_run import revert_run  # noqa: PLC0415 - Prefect costs a second
 
     with showing_progress():
-        state = revert_run(_workspace(settings), run_id, mode, approve or None, return_state=True)
+        state = revert_run(
+            workspace_block(settings), run_id, mode, approve or None, return_state=True
+        )
     return _answer(state)
 
 
-def _workspace(settings: Settings) -> Any:
+def workspace_block(settings: Settings) -> Any:
+    """The workspace of the machine's settings."""
     from blocks import PtolemyWorkspace  # noqa: PLC0415
 
     return PtolemyWorkspace(

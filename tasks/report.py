@@ -48,16 +48,12 @@ EVENTS = {
 def report_sync(result: SyncResult, judged: JudgedPlan | None, workspace_slug: str) -> None:
     """Leave the summary and the tables of changes and problems, and emit the event."""
     key = artifact_key("sync", workspace_slug, result.feed)
-    _best_effort(
-        lambda: create_markdown_artifact(
-            summary(result), key=key, description=f"Sync of {result.feed}: {result.state}"
-        )
-    )
+    markdown(summary(result), key, f"Sync of {result.feed}: {result.state}")
     if judged is not None:
-        _table(f"{key}-changes", "Planned changes", change_rows(judged.plan, MOST_ROWS))
-        _table(f"{key}-problems", "Rejected and held", problem_rows(judged.plan, MOST_ROWS))
+        table(f"{key}-changes", "Planned changes", change_rows(judged.plan, MOST_ROWS))
+        table(f"{key}-problems", "Rejected and held", problem_rows(judged.plan, MOST_ROWS))
     if result.state in EVENTS:
-        _emit(EVENTS[result.state], workspace_slug, result.as_dict())
+        emit("sync", EVENTS[result.state], workspace_slug, result.as_dict())
 
 
 @step(name="report refusal", task_run_name="report {subject} refused")
@@ -65,15 +61,16 @@ def report_refusal(workspace_slug: str, subject: str, error: ArmillaryError) -> 
     """Leave the reason why no plan could be carried out, and emit the event."""
     text = f"# {subject}: Failed\n\n**Nothing was written.** {error}"
     key = artifact_key("sync", workspace_slug, subject)
-    _best_effort(lambda: create_markdown_artifact(text, key=key, description=f"{subject}: refused"))
+    markdown(text, key, f"{subject}: refused")
     told = {"subject": subject, "error": type(error).__name__, "message": str(error)}
-    _emit("failed", workspace_slug, told)
+    emit("sync", "failed", workspace_slug, told)
 
 
-def _emit(event: str, workspace_slug: str, payload: dict[str, Any]) -> None:
-    _best_effort(
+def emit(operation: str, event: str, workspace_slug: str, payload: dict[str, Any]) -> None:
+    """Emit ``armillary.<operation>.<event>`` on the workspace, best effort."""
+    best_effort(
         lambda: emit_event(
-            event=f"armillary.sync.{event}",
+            event=f"armillary.{operation}.{event}",
             resource={
                 "prefect.resource.id": f"armillary.workspace.{workspace_slug}",
                 "prefect.resource.name": workspace_slug,
@@ -105,7 +102,7 @@ class _ShownProgress:
         self._clock = clock
         self._next = clock.monotonic()
         self._last = 0.0
-        self._artifact: UUID | None = _best_effort(
+        self._artifact: UUID | None = best_effort(
             lambda: create_progress_artifact(0.0, description=description)
         )
 
@@ -120,15 +117,22 @@ class _ShownProgress:
     def _update(self, percent: float) -> None:
         artifact, self._last = self._artifact, percent
         if artifact is not None:
-            _best_effort(lambda: update_progress_artifact(artifact, percent))
+            best_effort(lambda: update_progress_artifact(artifact, percent))
 
 
-def _table(key: str, description: str, rows: list[dict[str, Any]]) -> None:
+def markdown(text: str, key: str, description: str) -> None:
+    """Leave a text, best effort."""
+    best_effort(lambda: create_markdown_artifact(text, key=key, description=description))
+
+
+def table(key: str, description: str, rows: list[dict[str, Any]]) -> None:
+    """Leave a table, if it has a row, best effort."""
     if rows:
-        _best_effort(lambda: create_table_artifact(rows, key=key, description=description))
+        best_effort(lambda: create_table_artifact(rows, key=key, description=description))
 
 
-def _best_effort(tell: Callable[[], Any]) -> Any:
+def best_effort(tell: Callable[[], Any]) -> Any:
+    """What the server answers, or None: its faults are no faults of the data work."""
     try:
         return tell()
     except Exception as error:  # noqa: BLE001 - whatever Prefect's server does, the data work stands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,6 +25,7 @@ class LoopbackS3:
     """moto behind a gate: moto alone looks at a condition and writes in two steps."""
 
     def __init__(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
         self.behave()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._turn = threading.Lock()

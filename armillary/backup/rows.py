@@ -1,0 +1,309 @@
+"""Looking at the rows of an export while its bytes pass: how many, and what refers to what.
+
+Bytes come in pieces of any size and are never held beyond a few MiB: an export of 3 GB in one line
+is as good as a small one (J14). Only the columns that are asked for become Python values.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import msgspec
+import pyarrow as pa
+from pyarrow import csv
+
+from armillary.backup.resources import REFERENCES
+from armillary.errors import ExportDamaged
+
+PIECE_BYTES = 4 * 1024**2
+"""So much is decoded at a time."""
+
+LONGEST_ROW_BYTES = 64 * 1024**2
+"""A piece grows up to this while no end of a row is found in it; then the file is damaged."""
+
+CUTS = 8
+"""So many places are tried where one row may end and the next begin, before more is read."""
+
+SNIFFED_BYTES = 64
+"""So much of the beginning tells what a file is."""
+
+ARCHIVED_AT = "archived_at"
+
+BOM = b"\xef\xbb\xbf"
+
+_BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
+_HEAD = re.compile(rb'\s*(?:\[|\{.*?"data"\s*:\s*\[)', re.DOTALL)
+_LONGEST_HEAD_BYTES = 64 * 1024
+
+Column = list[str | None]
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Some rows of an export, by column.
+
+    A column that the export does not have is not there; a cell that is not there is None. A
+    reference is the text by which the row names the other, its UUID or its identifier.
+    """
+
+    rows: int
+    columns: Mapping[str, Column]
+
+
+def wanted_columns(resource_type: str) -> tuple[str, ...]:
+    """The columns that a batch of this type can have."""
+    return ("id", "identifier", ARCHIVED_AT, *REFERENCES.get(resource_type, {}))
+
+
+class _Reader(Protocol):
+    def feed(self, chunk: bytes) -> Iterator[RowBatch]: ...
+
+    def close(self) -> Iterator[RowBatch]: ...
+
+
+class RowReader:
+    """Takes the bytes of one export, in order, and tells its rows.
+
+    ``feed`` and ``close`` raise ``ExportDamaged`` for a file that is no export or not all of it.
+    """
+
+    def __init__(self, resource_type: str) -> None:
+        self.rows = 0
+        self._wanted = wanted_columns(resource_type)
+        self._start = b""
+        self._reader: _Reader | None = None
+        self.format: Literal["json", "csv"] = "json"
+
+    def feed(self, chunk: bytes) -> Iterator[RowBatch]:
+        """The rows that are whole by now."""
+        reader = self._reader
+        if reader is None:
+            self._start += chunk
+            if len(self._start) < SNIFFED_BYTES:
+                return
+            reader, chunk = self._begin()
+        for batch in reader.feed(chunk):
+            yield self._counted(batch)
+
+    def close(self) -> Iterator[RowBatch]:
+        """The last rows; at least one batch comes, if an empty one."""
+        reader = self._reader
+        if reader is None:
+            reader, rest = self._begin()
+            for batch in reader.feed(rest):
+                yield self._counted(batch)
+        for batch in reader.close():
+            yield self._counted(batch)
+
+    def _counted(self, batch: RowBatch) -> RowBatch:
+        self.rows += batch.rows
+        return batch
+
+    def _begin(self) -> tuple[_Reader, bytes]:
+        start = self._start.removeprefix(BOM)
+        text = start.lstrip()
+        if not text:
+            raise ExportDamaged("The export is empty: it has not a single character.")
+        if text[:1] == b"<":
+            raise ExportDamaged(
+                "The export is an HTML or XML page and no rows; it begins with "
+                f"{text[:SNIFFED_BYTES].decode(errors='replace')!r}."
+            )
+        if text[:2] in (b"PK", b"\x1f\x8b"):
+            raise ExportDamaged("The export is a packed file, and no rows.")
+        is_json = text[:1] in b"[{"
+        self.format = "json" if is_json else "csv"
+        self._reader = _JsonRows(self._wanted) if is_json else _CsvRows(self._wanted)
+        self._start = b""
+        return self._reader, start
+
+
+class _JsonRows:
+    """A JSON array of objects, or one wrapped in an object under ``data`` (contract N12)."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self._wanted = wanted
+        self._objects = {name: name.removesuffix("_id") for name in wanted if name.endswith("_id")}
+        names = [*wanted, *self._objects.values()]
+        row = msgspec.defstruct("Row", [(name, Any, msgspec.UNSET) for name in names], gc=False)
+        whole: Any = msgspec.defstruct("Whole", [("data", list[row])])  # type: ignore[valid-type]
+        self._decode_rows = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
+        self._decode_whole = msgspec.json.Decoder(whole).decode
+        self._head: bytes | None = None
+        self._buffer = bytearray()
+        self._try_at = PIECE_BYTES
+
+    def feed(self, chunk: bytes) -> Iterator[RowBatch]:
+        self._buffer += chunk
+        if self._head is None and not self._found_head():
+            return
+        while len(self._buffer) >= self._try_at:
+            rows = self._cut()
+            if rows is None:
+                if self._try_at >= LONGEST_ROW_BYTES:
+                    raise ExportDamaged(
+                        f"In {LONGEST_ROW_BYTES // 1024**2} MiB of the export no end of a row "
+                        "could be found: it is no list of records, or damaged."
+                    )
+                self._try_at *= 2
+                return
+            self._try_at = PIECE_BYTES
+            yield self._batch(rows)
+
+    def close(self) -> Iterator[RowBatch]:
+        if self._head is None and not self._found_head():
+            raise ExportDamaged(
+                "The export is JSON but no list of records; it begins with "
+                f"{bytes(self._buffer[:SNIFFED_BYTES]).decode(errors='replace')!r}."
+            )
+        assert self._head is not None  # noqa: S101 - found above
+        rest = self._head + bytes(self._buffer)
+        try:
+            wrapped = self._head.lstrip()[:1] == b"{"
+            rows = self._decode_whole(rest).data if wrapped else self._decode_rows(rest)
+        except msgspec.DecodeError as error:
+            raise ExportDamaged(
+                f"The export is cut off or damaged: its end cannot be read as JSON ({error})."
+            ) from None
+        yield self._batch(rows)
+
+    def _found_head(self) -> bool:
+        found = _HEAD.match(self._buffer[:_LONGEST_HEAD_BYTES])
+        if found is None:
+            return False
+        self._head = bytes(self._buffer[: found.end()])
+        del self._buffer[: found.end()]
+        return True
+
+    def _cut(self) -> list[Any] | None:
+        """Decode up to a place where a row ends, and keep the rest; None if none is found.
+
+        The place may lie within a text or a nested list: then what is before it cannot be decoded.
+        """
+        end = len(self._buffer)
+        for _ in range(CUTS):
+            found = self._last_between(end)
+            if found is None:
+                return None
+            try:
+                rows = self._decode_rows(b"[" + self._buffer[: found.start() + 1] + b"]")
+            except msgspec.DecodeError:
+                end = found.start()
+                continue
+            del self._buffer[: found.end() - 1]
+            return list(rows)
+        return None
+
+    def _last_between(self, end: int) -> re.Match[bytes] | None:
+        """The last place before ``end`` that looks like the end of one row and the next's start."""
+        size = 4096
+        while True:
+            start = max(0, end - size)
+            found = None
+            for found in _BETWEEN_ROWS.finditer(self._buffer, start, end):  # noqa: B007 - the last
+                pass
+            if found is not None or start == 0:
+                return found
+            size *= 8
+
+    def _batch(self, rows: Sequence[Any]) -> RowBatch:
+        columns: dict[str, Column] = {}
+        for name in self._wanted:
+            cells = [getattr(row, name) for row in rows]
+            other = self._objects.get(name)
+            if other:
+                nested = (getattr(row, other) for row in rows)
+                cells = [
+                    cell if cell is not msgspec.UNSET else inner
+                    for cell, inner in zip(cells, nested, strict=True)
+                ]
+            if rows and all(cell is msgspec.UNSET for cell in cells):
+                continue
+            columns[name] = [cell if type(cell) is str else _named(cell) for cell in cells]
+        return RowBatch(len(rows), columns)
+
+
+class _CsvRows:
+    """CSV with a header (contract section 14)."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self._wanted = wanted
+        self._buffer = bytearray()
+        self._header: list[str] | None = None
+        self._options: csv.ConvertOptions | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[RowBatch]:
+        self._buffer += chunk
+        if len(self._buffer) >= PIECE_BYTES:
+            end = self._end_of_rows()
+            if end:
+                piece = bytes(self._buffer[:end])
+                del self._buffer[:end]
+                yield self._batch(piece)
+            elif len(self._buffer) >= LONGEST_ROW_BYTES:
+                raise ExportDamaged("The export has a quote that is opened and never closed.")
+
+    def close(self) -> Iterator[RowBatch]:
+        if self._buffer.count(b'"') % 2:
+            raise ExportDamaged("The export is cut off: its last quote is never closed.")
+        yield self._batch(bytes(self._buffer))
+
+    def _end_of_rows(self) -> int:
+        """Behind the last line end that is not within quotes; 0 if there is none."""
+        end = len(self._buffer)
+        for _ in range(CUTS * CUTS):
+            end = self._buffer.rfind(b"\n", 0, end)
+            if end < 0:
+                return 0
+            if self._buffer.count(b'"', 0, end) % 2 == 0:
+                return end + 1
+        return 0
+
+    def _batch(self, piece: bytes) -> RowBatch:
+        try:
+            if self._header is None:
+                piece = self._take_header(piece)
+            if not piece.strip():
+                return RowBatch(0, {name: [] for name in self._wanted if name in self._names})
+            table = csv.read_csv(
+                io.BytesIO(piece),
+                read_options=csv.ReadOptions(column_names=self._header, use_threads=False),
+                parse_options=csv.ParseOptions(newlines_in_values=True),
+                convert_options=self._options,
+            )
+        except pa.ArrowInvalid as error:
+            raise ExportDamaged(f"The export cannot be read as CSV: {error}") from None
+        found = {name: table[name].to_pylist() for name in self._wanted if name in self._names}
+        return RowBatch(table.num_rows, found)
+
+    def _take_header(self, piece: bytes) -> bytes:
+        line, _, rest = piece.partition(b"\n")
+        header = csv.read_csv(
+            io.BytesIO(line + b"\n"), read_options=csv.ReadOptions(autogenerate_column_names=True)
+        )
+        self._header = [str(name) for name in header.to_pylist()[0].values()]
+        read = [name for name in self._wanted if name in self._names] or self._header[:1]
+        self._options = csv.ConvertOptions(
+            include_columns=read,
+            column_types=dict.fromkeys(read, pa.string()),
+            strings_can_be_null=True,
+            null_values=[""],
+        )
+        return rest
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return self._header or ()
+
+
+def _named(cell: Any) -> str | None:
+    """How a cell names a row: a text, or an object with id or identifier (contract D2)."""
+    if cell is None or cell is msgspec.UNSET:
+        return None
+    if isinstance(cell, dict):
+        cell = cell.get("id") or cell.get("identifier")
+    return None if cell is None else str(cell)

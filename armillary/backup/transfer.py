@@ -1,0 +1,236 @@
+"""One export from its link into the bucket: hashed, counted and packed on the way.
+
+    download ──┬─ examiner: SHA-256 and rows of what was exported
+               └─ packing ── SHA-256 of what is stored ── pipe ── upload in parts
+
+All of it at once, in bounded memory. The object becomes visible only after the last row proved
+that the export is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any, Literal, Protocol, cast
+
+import httpx
+import zstandard
+
+from armillary.backup.bucket import Bucket, Stored
+from armillary.backup.download import TIMEOUT, Download, Link, StartAgain
+from armillary.backup.examiner import Examiner
+from armillary.backup.pipe import Pipe, UploadEnded
+from armillary.backup.rows import RowBatch
+from armillary.clock import Clock, SystemClock
+from armillary.errors import ExportDamaged, StoreFailed, TransferFailed
+
+ATTEMPTS = 3
+"""At one whole file (J10)."""
+
+ZSTD_LEVEL = 3
+
+Compression = Literal["zstd", "none"]
+
+Progress = Callable[[int, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What was moved."""
+
+    key: str
+    format: Literal["json", "csv"]
+    compression: Compression
+    rows: int
+    bytes: int
+    """As exported."""
+    sha256: str
+    """Of the exported bytes."""
+    stored_bytes: int
+    stored_sha256: str
+    etag: str
+    version_id: str | None
+    checksums: dict[str, str]
+
+
+def transfer(
+    link: Link,
+    bucket: Bucket,
+    key: str,
+    *,
+    resource_type: str,
+    compression: Compression,
+    metadata: Mapping[str, str],
+    restart: Callable[[], None],
+    take: Callable[[RowBatch], None],
+    progress: Progress,
+    stop: Callable[[], None],
+    clock: Clock | None = None,
+) -> Transferred:
+    """Stream one export into the bucket.
+
+    Args:
+        link: gives a fresh link.
+        bucket: where it goes.
+        key: of the object.
+        resource_type: of the rows.
+        compression: of what is stored.
+        metadata: of the object.
+        restart: called before the first byte, and again whenever the file starts anew.
+        take: given the rows as they pass; what it was given before ``restart`` is void.
+        progress: given bytes and rows so far, and how many bytes there are if the server told.
+        stop: called often; raises to end it (a lost lease).
+        clock: for pauses.
+
+    Raises:
+        TransferFailed: the export could not be had whole; nothing of it is left in the bucket.
+        StoreFailed, ConfigurationError: the bucket does not take it.
+    """
+    why = ""
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+        for _ in range(ATTEMPTS):
+            restart()
+            download = Download(link, client, clock=clock or SystemClock(), stop=stop)
+            passing = _Passing(
+                bucket,
+                key,
+                resource_type=resource_type,
+                compression=compression,
+                metadata=metadata,
+                take=take,
+            )
+            try:
+                return passing.run(download, progress, stop)
+            except (StartAgain, ExportDamaged) as error:
+                why = str(error)
+    raise TransferFailed(
+        f"The export of {resource_type} was read {ATTEMPTS} times from its first byte and never "
+        f"came whole: {why}"
+    )
+
+
+class _Packer(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _AsItIs:
+    """No compression."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+class _Passing:
+    """One attempt at one file."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        key: str,
+        *,
+        resource_type: str,
+        compression: Compression,
+        metadata: Mapping[str, str],
+        take: Callable[[RowBatch], None],
+    ) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._compression: Compression = compression
+        self._metadata = metadata
+        self._examiner = Examiner(resource_type, take)
+        self._pipe = Pipe()
+        self._packer = _packer(compression)
+        self._stored_hash = hashlib.sha256()
+        self._stored_bytes = 0
+
+    def run(self, download: Download, progress: Progress, stop: Callable[[], None]) -> Transferred:
+        with ThreadPoolExecutor(1, thread_name_prefix="upload") as pool:
+            uploading = pool.submit(self._upload)
+            try:
+                for chunk in _gathered(download):
+                    stop()
+                    self._examiner.put(chunk)
+                    self._hand_on(self._packer.compress(chunk))
+                    progress(self._examiner.bytes, self._examiner.reader.rows, download.length)
+                self._hand_on(self._packer.flush())
+                self._examiner.finish()
+                self._pipe.end()
+            except UploadEnded:
+                uploading.result()  # tells why
+                raise
+            except BaseException:
+                self._pipe.break_off()
+                self._wait_for_the_end(uploading)
+                raise
+            finally:
+                self._examiner.close()
+            stored = uploading.result()
+        return self._moved(stored)
+
+    def _hand_on(self, piece: bytes) -> None:
+        self._stored_hash.update(piece)
+        self._stored_bytes += len(piece)
+        self._pipe.put(piece)
+
+    def _upload(self) -> Stored:
+        try:
+            source = cast("IO[bytes]", self._pipe)
+            return self._bucket.upload(self._key, source, metadata=self._metadata)
+        finally:
+            self._pipe.abandon()
+
+    @staticmethod
+    def _wait_for_the_end(uploading: Future[Stored]) -> None:
+        """Its parts are removed by then; what it says is only that it was broken off."""
+        with suppress(Exception):
+            uploading.result()
+
+    def _moved(self, stored: Stored) -> Transferred:
+        if stored.bytes != self._stored_bytes:
+            raise StoreFailed(
+                f"{self._bucket.place}: {self._stored_bytes:,} bytes of {self._key} were sent and "
+                f"{stored.bytes:,} lie there."
+            )
+        return Transferred(
+            key=self._key,
+            format=self._examiner.reader.format,
+            compression=self._compression,
+            rows=self._examiner.reader.rows,
+            bytes=self._examiner.bytes,
+            sha256=self._examiner.sha256,
+            stored_bytes=stored.bytes,
+            stored_sha256=self._stored_hash.hexdigest(),
+            etag=stored.etag,
+            version_id=stored.version_id,
+            checksums=stored.checksums,
+        )
+
+
+def _packer(compression: Compression) -> _Packer:
+    if compression == "none":
+        return _AsItIs()
+    packing: Any = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+    return cast("_Packer", packing.compressobj())
+
+
+GATHERED_BYTES = 512 * 1024
+
+
+def _gathered(download: Download) -> Iterator[bytes]:
+    """Larger pieces: a connection gives some KiB at a time, and each piece has a price."""
+    held = bytearray()
+    for chunk in download.chunks():
+        held += chunk
+        if len(held) >= GATHERED_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)

@@ -1,0 +1,127 @@
+"""Back a Ptolemy workspace up to S3: export, stream, judge, write the manifest last."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from armillary.api.models import Workspace
+from armillary.api.ptolemy import Ptolemy
+from armillary.backup.jobs import Patience
+from armillary.backup.journal import Coverage
+from armillary.backup.making import BackupInMaking
+from armillary.backup.opening import folder_of, made_by, open_backup
+from armillary.backup.outcome import BackupResult, result_of
+from armillary.backup.resources import chosen_types
+from armillary.clock import SystemClock
+from armillary.errors import ArmillaryError
+from armillary.runs.lease import held
+from armillary.settings import Settings
+from blocks import BackupStore, PtolemyWorkspace
+from tasks.backup_run import backup_ended, backup_refused
+from tasks.call_count import CallCount
+from tasks.make_backup import make_backup, scheduled, survey_backup, sweep_uploads
+from tasks.report_backup import report_backup
+from tasks.sync_run import WORKERS, open_runs
+
+
+@flow(
+    name="backup-workspace",
+    flow_run_name="back up {workspace.workspace}",
+    retries=0,
+    persist_result=False,
+    task_runner=WORKERS,
+)
+def backup_workspace(
+    workspace: PtolemyWorkspace,
+    store: BackupStore,
+    resource_types: Annotated[list[str] | None, Field(max_length=7)] = None,
+    include_archived: bool = True,
+    format: Literal["json", "csv"] = "json",  # noqa: A002 - the service's own word
+    filter: dict[str, Any] | None = None,  # noqa: A002 - the service's own word
+    compression: Literal["zstd", "none"] = "zstd",
+    accept_shrink: bool = False,
+) -> State[Any]:
+    """Back a workspace up to S3.
+
+    Args:
+        workspace: The workspace to back up; Viewer rights are enough.
+        store: Where the backup goes.
+        resource_types: What to export; empty means all seven types. The order is fixed.
+        include_archived: Whether archived records are exported too.
+        format: Of the exported files.
+        filter: Ptolemy's own filter, for a backup of a part. Such a backup is a subset.
+        compression: "none" leaves plain files, as the vendor's own restore script reads them.
+        accept_shrink: Count a backup as complete although it holds far fewer rows than the last.
+    """
+    with workspace.connect() as ptolemy:
+        calls = CallCount(ptolemy.meter)
+        try:
+            coverage = Coverage(
+                resource_types=chosen_types(resource_types),
+                include_archived=include_archived,
+                filter=filter or None,
+                format=format,
+                compression=compression,
+            )
+            found = survey_backup(workspace, store)
+            result = _backed_up(ptolemy, store, found, coverage, calls, accept_shrink=accept_shrink)
+        except ArmillaryError as error:
+            return backup_refused("backup", workspace.workspace, error)
+    return backup_ended(result)
+
+
+def _backed_up(
+    ptolemy: Ptolemy,
+    store: BackupStore,
+    workspace: Workspace,
+    coverage: Coverage,
+    calls: CallCount,
+    *,
+    accept_shrink: bool,
+) -> BackupResult:
+    settings, bucket, clock = Settings(), store.open(), SystemClock()
+    run_id, began = str(flow_run.id), time.monotonic()
+    slot = scheduled(flow_run.scheduled_start_time)
+    with held(
+        open_runs(),
+        workspace.id,
+        "backup",
+        owner=f"run {run_id}",
+        life_seconds=settings.lease_seconds,
+        margin_seconds=settings.lease_seconds / 4,
+    ) as lease:
+        manifest, continued = made_by(bucket, workspace, slot, run_id), True
+        if manifest is None:
+            keeper, continued = open_backup(
+                bucket, workspace, coverage, scheduled=slot, run_id=run_id, now=clock.now()
+            )
+            making = BackupInMaking(
+                ptolemy,
+                bucket,
+                workspace,
+                keeper,
+                lease=lease,
+                patience=Patience(deadline_seconds=settings.job_seconds),
+                accept_shrink=accept_shrink,
+                clock=clock,
+            )
+            sweep_uploads(bucket, making.folder)
+            manifest = make_backup(making)
+    folder = f"{folder_of(workspace)}/{manifest.backup_id}"
+    result = result_of(
+        manifest,
+        place=f"{bucket.place}/{folder}",
+        folder=folder,
+        calls_used=calls.used,
+        calls_remaining=calls.remaining,
+        seconds=time.monotonic() - began,
+        continued=continued,
+    )
+    report_backup(result)
+    return result

@@ -1,0 +1,77 @@
+"""A workspace with something in it, and a real bucket to back it up into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from armillary.backup.bucket import Bucket
+from armillary.backup.place import BucketPlace
+from simulator import Simulator
+from tests.backup.made import Shelf
+from tests.runs.s3 import LoopbackS3
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+RunBackup = Callable[..., Any]
+
+NAME = "backups"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[LoopbackS3]:
+    server = LoopbackS3()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: LoopbackS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
+    """A plain client, and an empty bucket called ``backups``."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    client = boto3.client("s3", endpoint_url=s3_server.url)
+    client.create_bucket(Bucket=NAME)
+    yield client
+    s3_server.behave()
+    made = boto3.resource("s3", endpoint_url=s3_server.url).Bucket(NAME)
+    for upload in made.multipart_uploads.all():
+        upload.abort()
+    made.object_versions.all().delete()
+    made.delete()
+
+
+@pytest.fixture
+def place(s3: S3Client, s3_server: LoopbackS3) -> BucketPlace:
+    return BucketPlace(NAME, prefix="desk", endpoint_url=s3_server.url)
+
+
+@pytest.fixture
+def bucket(place: BucketPlace) -> Bucket:
+    return Bucket(place)
+
+
+@pytest.fixture
+def shelf(s3: S3Client) -> Shelf:
+    return Shelf(s3, NAME, "desk")
+
+
+@pytest.fixture
+def run_backup(prefect_server: None, place: BucketPlace) -> RunBackup:
+    """``run_backup(sim, compression="none")`` returns the final state of a flow run."""
+    from blocks import BackupStore, PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
+    from flows.backup_workspace import backup_workspace  # noqa: PLC0415
+
+    def run(sim: Simulator, **asked: Any) -> Any:
+        workspace = PtolemyWorkspace(url=f"{sim.url}/v1", workspace="demo", token=sim.token)
+        store = BackupStore(
+            bucket=place.bucket, prefix=place.prefix, endpoint_url=place.endpoint_url
+        )
+        return backup_workspace(workspace, store, return_state=True, **asked)
+
+    return run
