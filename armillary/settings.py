@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from armillary.errors import ConfigurationError
 
 PUBLIC_API = "https://api.ptolemy.cloud/v1"
 
@@ -15,10 +18,29 @@ def _user_data_folder() -> str:
     return str(platformdirs.user_data_path("armillary") / "runs")
 
 
+def _name(found: ErrorDetails) -> str:
+    return ".".join(str(part) for part in found["loc"]).upper()
+
+
 class Settings(BaseSettings):
     """Read once per process start; every name is documented in docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(env_prefix="ARMILLARY_", extra="ignore")
+
+    def __init__(self, **given: Any) -> None:
+        """Read the environment; ``given`` wins over it.
+
+        Raises:
+            ConfigurationError: a value cannot be; the message names it and never shows it.
+        """
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            wrong = [f"ARMILLARY_{_name(found)}: {found['msg']}." for found in error.errors()]
+            raise ConfigurationError(
+                f"The environment has values that cannot be. {' '.join(wrong)}",
+                next_step="docs/reference/settings.md says what each may be.",
+            ) from None
 
     ptolemy_url: str = Field(PUBLIC_API, description="Base address of the Ptolemy API.")
     ptolemy_workspace: str = Field("", description="Slug or UUID of the workspace.")

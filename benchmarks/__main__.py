@@ -17,12 +17,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import apply_updates, no_change_sync, plan_million
+from benchmarks import apply_updates, backup_gib, no_change_sync, plan_million
 from benchmarks.measure import Figure, Measure, Taken
 
 RESULTS = Path(__file__).with_name("results.json")
-MEASURES = {module.NAME: module.measure for module in (apply_updates, no_change_sync, plan_million)}
+MODULES = (apply_updates, no_change_sync, plan_million, backup_gib)
+MEASURES = {module.NAME: module.measure for module in MODULES}
 REPEAT = 5
+_PACKAGES = ("prefect", "polars", "pyarrow", "httpx", "boto3", "msgspec")
 _VERDICTS = {"aim": "[green]aim[/]", "must": "[yellow]must[/]", "missed": "[bold red]missed[/]"}
 
 
@@ -81,7 +83,7 @@ def _keep(measures: Sequence[Measure]) -> None:
     if RESULTS.exists():
         kept = json.loads(RESULTS.read_text(encoding="utf-8"))
     versions = {"python": platform.python_version()}
-    versions |= {package: version(package) for package in ("prefect", "polars", "pyarrow", "httpx")}
+    versions |= {package: version(package) for package in _PACKAGES}
     for measure in measures:
         kept[measure.name] = {**measure.as_dict(), "versions": versions}
     ordered = {name: kept[name] for name in MEASURES if name in kept}

@@ -27,7 +27,7 @@ from cli.sync import configured, workspace_block
 
 def backup(
     resource_type: list[str] = typer.Option(
-        [], "--type", help="Only this resource type (repeatable); all seven by default."
+        [], help="Only this resource type; may be given more than once. All seven by default."
     ),
     include_archived: bool = typer.Option(True, help="Export archived records too."),
     format: Literal["json", "csv"] = typer.Option("json", help="Of the exported files."),  # noqa: A002

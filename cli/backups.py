@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from armillary.backup.catalogue import Backup, Catalogue, UnfinishedBackup, workspace_folder
-from armillary.backup.listing import COLUMNS, as_dict, headline, row, unfinished_words
-from armillary.backup.prune import Pruned, PrunePlan
+from armillary.backup.bucket import Bucket
+from armillary.backup.catalogue import Catalogue, workspace_folder
+from armillary.backup.listing import Overview, unfinished_as_dict, unfinished_words
+from armillary.backup.place import BucketPlace
+from armillary.backup.prune import Pruned, PrunePlan, PruningFailed
 from armillary.backup.prune_report import rows as decisions
 from armillary.backup.prune_report import summary
-from armillary.backup.verified import VerificationFailed, Verified, verified_message
-from armillary.errors import ArmillaryError, LeaseHeld
+from armillary.backup.retention import Retention
+from armillary.backup.verified import VerificationFailed, Verified, headline
+from armillary.backup.verify import parse_slice
+from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
 from armillary.settings import Settings
 from cli.backup import store_block
 from cli.console import out, print_json, showing_progress
@@ -22,8 +28,17 @@ from cli.exits import FAILED, told_plainly
 from cli.prefect_server import prefect_api
 from cli.sync import Mode
 
-WITHHELD = 4
-"""The same code as a sync that a guard held back."""
+PRUNE_EXIT_CODES = {
+    "Completed": 0,
+    "Planned": 0,
+    "Withheld": 4,
+    "PlannedWithheld": 4,
+    "Partial": FAILED,
+}
+"""By the state of a pruning; 4 as for a sync that a guard held back."""
+
+MOST_KEPT = 10_000
+"""By one rule: as the form of the flow says."""
 
 _WORKSPACE = typer.Option("", help="Slug; needed when the store holds backups of several.")
 _JSON = typer.Option(False, "--json", help="One JSON object on standard output.")
@@ -33,30 +48,20 @@ _VERBOSE = typer.Option(False, "--verbose", help="Show Prefect's own log as well
 def backups(workspace: str = _WORKSPACE, as_json: bool = _JSON) -> None:
     """List the backups that lie in the store: age, state, size, rows, proven or not."""
     with told_plainly():
-        bucket = store_block(Settings()).open()
+        bucket = Bucket(_place(Settings()))
         catalogue = Catalogue(bucket, workspace_folder(bucket, workspace or None))
-        entries = list(catalogue.entries())
-        listed = [entry for entry in entries if isinstance(entry, Backup)]
-        unfinished = [entry for entry in entries if isinstance(entry, UnfinishedBackup)]
+        found = Overview(catalogue.entries())
     if as_json:
-        print_json(
-            {
-                "place": catalogue.place,
-                "backups": [as_dict(entry) for entry in listed],
-                "unfinished": [entry.backup_id for entry in unfinished],
-            }
-        )
+        unfinished = [unfinished_as_dict(entry) for entry in found.unfinished]
+        told = {"place": catalogue.place, "backups": found.backups, "unfinished": unfinished}
+        print_json(told)
         return
-    out.print(headline(listed), markup=False)
-    if listed:
-        table = Table(box=None, pad_edge=False)
-        for column in COLUMNS:
-            justify: Any = "right" if column in {"rows", "stored", "age"} else "left"
-            table.add_column(column, justify=justify)
-        for entry in listed:
-            table.add_row(*row(entry).values())
-        out.print(table)
-    for begun in unfinished:
+    out.print(found.headline, markup=False)
+    if found.rows:
+        _print_table(found.rows, right={"rows", "stored", "age"})
+    for remark in found.remarks:
+        out.print(remark, markup=False)
+    for begun in found.unfinished:
         out.print(unfinished_words(begun, datetime.now(UTC)), markup=False)
     out.print(f"place: {catalogue.place}", markup=False)
 
@@ -74,7 +79,9 @@ def verify(
     """Verify that a backup is still what was written."""
     with told_plainly():
         settings = Settings()
-        store_block(settings)  # a missing bucket is told before ten seconds of server start
+        _place(settings)  # what is wrong here is told before ten seconds of server start
+        if slice:
+            parse_slice(slice, depth)
         with prefect_api(verbose=verbose):
             result = run_verify(settings, backup, depth, slice, workspace)
     print_json(result.as_dict()) if as_json else print_verified(result)
@@ -112,7 +119,7 @@ def run_verify(
 
 def print_verified(result: Verified) -> None:
     """What was found, for a person."""
-    out.print(verified_message(result), markup=False)
+    out.print(headline(result), markup=False)
     for problem in result.problems:
         out.print(f"problem: {problem.key}: {problem.what}", markup=False)
     for note in result.notes:
@@ -122,11 +129,15 @@ def print_verified(result: Verified) -> None:
 
 
 def prune(
-    keep_last: int = typer.Option(0, min=0, help="So many newest ones stay."),
-    keep_daily: int = typer.Option(0, min=0, help="The newest of each of so many days stays."),
-    keep_weekly: int = typer.Option(0, min=0, help="The same for weeks, Monday to Sunday."),
-    keep_monthly: int = typer.Option(0, min=0, help="The same for months."),
-    keep_yearly: int = typer.Option(0, min=0, help="The same for years."),
+    keep_last: int = typer.Option(0, min=0, max=MOST_KEPT, help="So many newest ones stay."),
+    keep_daily: int = typer.Option(
+        0, min=0, max=MOST_KEPT, help="The newest of each of so many days stays."
+    ),
+    keep_weekly: int = typer.Option(
+        0, min=0, max=MOST_KEPT, help="The same for weeks, Monday to Sunday."
+    ),
+    keep_monthly: int = typer.Option(0, min=0, max=MOST_KEPT, help="The same for months."),
+    keep_yearly: int = typer.Option(0, min=0, max=MOST_KEPT, help="The same for years."),
     zone: str = typer.Option("UTC", help="Whose midnight ends a day, as in Europe/Zurich."),
     workspace: str = _WORKSPACE,
     mode: Mode = typer.Option("plan", help="plan removes nothing; apply removes."),
@@ -134,7 +145,7 @@ def prune(
     verbose: bool = _VERBOSE,
 ) -> None:
     """Remove backups that no rule keeps, and what was never finished."""
-    policy = {
+    policy: dict[str, Any] = {
         "keep_last": keep_last,
         "keep_daily": keep_daily,
         "keep_weekly": keep_weekly,
@@ -144,7 +155,8 @@ def prune(
     }
     with told_plainly():
         settings = Settings()
-        store_block(settings)
+        _place(settings)
+        Retention(**policy)
         with prefect_api(verbose=verbose):
             found = run_prune(settings, policy, workspace, mode)
     if isinstance(found, LeaseHeld):
@@ -152,20 +164,19 @@ def prune(
         print_json(told) if as_json else out.print(str(found), markup=False)
         return
     made, done = found
+    state = made.state if done is None else done.state
     if as_json:
-        print_json({"plan": made.as_dict(), "done": done.as_dict() if done else None})
+        told_done = done.as_dict() if done else None
+        print_json({"state": state, "plan": made.as_dict(), "done": told_done})
     else:
         _print_pruning(made, done)
-    if made.withheld:
-        raise typer.Exit(WITHHELD)
-    if done is not None and done.failed:
-        raise typer.Exit(FAILED)
+    raise typer.Exit(PRUNE_EXIT_CODES[state])
 
 
 def run_prune(
     settings: Settings, policy: dict[str, Any], workspace: str, mode: Mode
 ) -> tuple[PrunePlan, Pruned | None] | LeaseHeld:
-    """Run the flow in this process.
+    """Run the flow in this process: the plan, and what was done unless it was only planned.
 
     Raises:
         ArmillaryError: nothing was removed.
@@ -176,20 +187,48 @@ def run_prune(
         store_block(settings), **policy, workspace=workspace or None, mode=mode, return_state=True
     )
     answer: Any = state.result(raise_on_failure=False)
-    if isinstance(answer, BaseException) and not isinstance(answer, LeaseHeld):
+    if isinstance(answer, PruningFailed):
+        return answer.made, answer.done
+    if isinstance(answer, LeaseHeld | tuple):
+        return answer
+    if isinstance(answer, BaseException):
         raise answer
-    return answer  # type: ignore[no-any-return]
+    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
 
 
 def _print_pruning(made: PrunePlan, done: Pruned | None) -> None:
     found = decisions(made)
     if found:
-        table = Table(box=None, pad_edge=False)
-        for column in found[0]:
-            table.add_column(column, overflow="fold")
-        for line in found:
-            table.add_row(*line.values())
-        out.print(table)
+        _print_table(found)
     out.print(summary(made, done), markup=False)
     if done is None and (made.removals or made.sweeps or made.uploads):
         out.print("Nothing was removed yet: --mode apply removes.")
+
+
+def _print_table(rows: Sequence[Mapping[str, str]], right: Collection[str] = ()) -> None:
+    """Cells as they are: a name in brackets is no markup."""
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for line in rows:
+        table.add_row(*(Text(cell) for cell in line.values()))
+    out.print(table)
+
+
+def _place(settings: Settings) -> BucketPlace:
+    """Where backups lie, without Prefect: it must not be imported before its server is there.
+
+    Raises:
+        ConfigurationError: no bucket is named.
+    """
+    if not settings.store_bucket:
+        raise ConfigurationError(
+            "ARMILLARY_STORE_BUCKET must be set in the environment.",
+            next_step="Name the bucket where backups lie; see docs/guides/backup.md.",
+        )
+    return BucketPlace(
+        bucket=settings.store_bucket,
+        prefix=settings.store_prefix,
+        endpoint_url=settings.store_endpoint_url,
+        checksum=settings.store_checksum,
+    )

@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import typer
 
+from armillary.backup.outcome import BackupResult
+from armillary.backup.verified import Verified
 from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.settings import Settings
 from armillary.sync.outcome import SyncResult
+from cli import demo_backup
 from cli.console import out, print_json, say
 from cli.exits import FAILED, told_plainly
-from cli.parts import simulator
+from cli.parts import s3_service, simulator
 from cli.prefect_server import prefect_api
 from cli.sync import Mode, print_result, run_revert, run_sync
 
@@ -41,6 +44,9 @@ class Scene:
     reverts: bool = False
     """Undo the run of the scene before."""
 
+
+AnyScene: TypeAlias = Scene | demo_backup.BackupScene
+Result: TypeAlias = SyncResult | BackupResult | Verified
 
 SCENES = (
     Scene(
@@ -111,7 +117,7 @@ SCENES = (
 def demo(
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Show a week of syncs on a simulated Ptolemy: needs no account and no network."""
+    """Show a week of syncs and a backup on a simulated Ptolemy: needs no account and no network."""
     started = time.monotonic()
     with told_plainly():
         _require_files()
@@ -135,45 +141,66 @@ def _require_files() -> None:
         )
 
 
-def _played(*, as_json: bool) -> Iterator[tuple[Scene, SyncResult]]:
+def _played(*, as_json: bool) -> Iterator[tuple[AnyScene, Result]]:
     """Play the scenes one after another; each sees what the one before left."""
-    say("Everything runs on this machine: a simulated Ptolemy and a temporary Prefect server.")
+    say(
+        "Everything runs on this machine: a simulated Ptolemy, an S3 service in memory and a "
+        "temporary Prefect server."
+    )
     with (
         tempfile.TemporaryDirectory(prefix="armillary-demo-") as folder,
         simulator(runs=folder) as settings,
+        s3_service() as store,
         prefect_api(temporary=True),
     ):
         os.environ["ARMILLARY_RUNS"] = folder
+        os.environ.update(store.environment)
         last: SyncResult | None = None
         for number, scene in enumerate(SCENES, start=1):
             if not as_json:
-                out.print(f"\n[bold]{number}. {scene.title}[/] ({scene.mode})")
-                out.print(scene.told)
+                _announce(number, scene)
             result = last = _play(settings, scene, last)
             if not as_json:
                 print_result(result)
             yield scene, result
+        where = {"store_bucket": store.bucket, "store_endpoint_url": store.endpoint_url}
+        with_store = settings.model_copy(update=where)
+        control_url = f"{settings.ptolemy_url.removesuffix('/v1')}/_simulator"
+        more = demo_backup.scenes(store, _delivery("2026-11-21"), control_url)
+        for number, backup_scene in enumerate(more, start=len(SCENES) + 1):
+            if not as_json:
+                _announce(number, backup_scene)
+            found = backup_scene.play(with_store)
+            if not as_json:
+                demo_backup.show(found)
+            yield backup_scene, found
+
+
+def _announce(number: int, scene: AnyScene) -> None:
+    out.print(f"\n[bold]{number}. {scene.title}[/] ({scene.mode})")
+    out.print(scene.told)
+
+
+def _delivery(day: str) -> Path:
+    return FILES / f"northwind-equities-{day}.csv"
 
 
 def _play(settings: Settings, scene: Scene, last: SyncResult | None) -> SyncResult:
     if scene.reverts and last is not None:
         result = run_revert(settings, last.run_id, scene.mode)
     else:
-        delivery = FILES / f"northwind-equities-{scene.delivery}.csv"
         approve = last.digest if scene.approves and last is not None else ""
-        result = run_sync(settings, FEED, scene.mode, [], approve, url=str(delivery))
+        url = str(_delivery(scene.delivery))
+        result = run_sync(settings, FEED, scene.mode, [], approve, url=url)
     if isinstance(result, LeaseHeld):
         raise result
     return result
 
 
-def _as_dict(results: list[tuple[Scene, SyncResult]], seconds: float) -> dict[str, Any]:
+def _as_dict(results: list[tuple[AnyScene, Result]], seconds: float) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 1),
-        "scenes": [
-            {"title": scene.title, "delivery": scene.delivery, "result": result.as_dict()}
-            for scene, result in results
-        ],
+        "scenes": [{"title": scene.title, "result": result.as_dict()} for scene, result in results],
     }
 
 
@@ -183,6 +210,7 @@ def _what_next(seconds: float) -> None:
         "  .venv/bin/armillary simulate --port 8700   a workspace of your own to play with\n"
         "  .venv/bin/armillary sync --help            your own file, planned before it is applied\n"
         "  examples/demo/northwind.yaml               how a feed is described\n"
-        "  docs/guides/first-sync.md                  from here to your own workspace",
+        "  docs/guides/first-sync.md                  from here to your own workspace\n"
+        "  docs/guides/backup.md                      your own backups, and how to trust them",
         markup=True,
     )

@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import boto3
+import httpx
 from pydantic import SecretStr
 
+from armillary.backup.place import BucketPlace
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
+from cli.prefect_server import free_port
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+START_SECONDS = 60
 
 STOP_SECONDS = 10
 _LINE = re.compile(r"simulator (?P<url>\S+) workspace=(?P<workspace>\S+) token=(?P<token>\S+)")
@@ -47,3 +59,65 @@ def simulator(*, runs: str) -> Iterator[Settings]:
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An empty S3 service, and how the demo calls its bucket there."""
+
+    endpoint_url: str
+    bucket: str = "backups"
+    environment: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_SECRET_ACCESS_KEY": "embedded",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        repr=False,
+    )
+
+    @property
+    def place(self) -> BucketPlace:
+        """For reading behind the flows' back."""
+        return BucketPlace(self.bucket, endpoint_url=self.endpoint_url)
+
+    @property
+    def client(self) -> S3Client:
+        """A plain client, for what no flow does."""
+        return boto3.client("s3", endpoint_url=self.endpoint_url)
+
+
+@contextmanager
+def s3_service() -> Iterator[Store]:
+    """An S3 service in memory. Its credentials are to be put into the environment.
+
+    Raises:
+        ArmillaryError: it did not start.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    store = Store(f"http://127.0.0.1:{port}")
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        try:
+            _wait_for(process, store.endpoint_url)
+            yield store
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
+
+
+def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/moto-api/", timeout=2)
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise ArmillaryError(
+        "The embedded S3 service did not start.",
+        next_step="It comes with the extra `simulator`: pip install 'armillary[simulator]'.",
+    )

@@ -15,9 +15,9 @@ from armillary.api.ptolemy import Ptolemy
 from armillary.backup.jobs import Patience
 from armillary.backup.journal import Coverage
 from armillary.backup.making import BackupInMaking
-from armillary.backup.opening import folder_of, made_by, open_backup
+from armillary.backup.opening import open_backup
 from armillary.backup.outcome import BackupResult, result_of
-from armillary.backup.resources import chosen_types
+from armillary.backup.resources import ResourceType, chosen_types
 from armillary.clock import SystemClock
 from armillary.errors import ArmillaryError
 from armillary.runs.lease import held
@@ -40,7 +40,7 @@ from tasks.sync_run import WORKERS, open_runs
 def backup_workspace(
     workspace: PtolemyWorkspace,
     store: BackupStore,
-    resource_types: Annotated[list[str] | None, Field(max_length=7)] = None,
+    resource_types: Annotated[list[ResourceType] | None, Field(max_length=7)] = None,
     include_archived: bool = True,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the service's own word
     filter: dict[str, Any] | None = None,  # noqa: A002 - the service's own word
@@ -50,7 +50,7 @@ def backup_workspace(
     """Back a workspace up to S3.
 
     Args:
-        workspace: The workspace to back up; Viewer rights are enough.
+        workspace: The workspace to back up. Its robot needs the role Member to start exports.
         store: Where the backup goes.
         resource_types: What to export; empty means all seven types. The order is fixed.
         include_archived: Whether archived records are exported too.
@@ -96,32 +96,30 @@ def _backed_up(
         life_seconds=settings.lease_seconds,
         margin_seconds=settings.lease_seconds / 4,
     ) as lease:
-        manifest, continued = made_by(bucket, workspace, slot, run_id), True
-        if manifest is None:
-            keeper, continued = open_backup(
-                bucket, workspace, coverage, scheduled=slot, run_id=run_id, now=clock.now()
-            )
-            making = BackupInMaking(
-                ptolemy,
-                bucket,
-                workspace,
-                keeper,
-                lease=lease,
-                patience=Patience(deadline_seconds=settings.job_seconds),
-                accept_shrink=accept_shrink,
-                clock=clock,
-            )
-            sweep_uploads(bucket, making.folder)
-            manifest = make_backup(making)
-    folder = f"{folder_of(workspace)}/{manifest.backup_id}"
-    result = result_of(
-        manifest,
-        place=f"{bucket.place}/{folder}",
-        folder=folder,
-        calls_used=calls.used,
-        calls_remaining=calls.remaining,
-        seconds=time.monotonic() - began,
-        continued=continued,
-    )
-    report_backup(result)
+        opened = open_backup(
+            bucket, workspace, coverage, scheduled=slot, run_id=run_id, now=clock.now()
+        )
+        making = BackupInMaking(
+            ptolemy,
+            bucket,
+            workspace,
+            opened.keeper,
+            lease=lease,
+            patience=Patience(deadline_seconds=settings.job_seconds),
+            accept_shrink=accept_shrink,
+            clock=clock,
+        )
+        sweep_uploads(bucket, making.folder)
+        manifest = opened.manifest or make_backup(making)
+        result = result_of(
+            manifest,
+            place=making.place,
+            folder=making.folder,
+            calls_used=calls.used,
+            calls_remaining=calls.remaining,
+            seconds=time.monotonic() - began,
+            continued=opened.continued,
+        )
+        report_backup(result)
+        opened.keeper.end()
     return result

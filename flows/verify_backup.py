@@ -45,7 +45,7 @@ def verify_backup(
     subject = workspace or store.prefix or store.bucket
     try:
         bucket = store.open()
-        part = parse_slice(slice) if slice else None
+        part = parse_slice(slice, depth) if slice else None
         folder = workspace_folder(bucket, workspace)
         found = Catalogue(bucket, folder).get(backup)
         with progress_artifact(f"Verifying {found.backup_id}"):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 from prefect.client.schemas.objects import State
@@ -39,7 +38,7 @@ from armillary.sync.outage import Outage
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import KINDS, Change, iter_changes
 from blocks.ptolemy import PtolemyWorkspace
-from tasks.boundary import may_pass, step
+from tasks.boundary import finish, may_pass, step
 
 SMALL_PLAN = 200
 """Up to so many changes, each record is a task run of its own, named after it."""
@@ -52,8 +51,6 @@ MOST_SINGLE_RETRIES = 50
 """More records than this failing for now are tried again as batches first."""
 
 MORE_BATCH_ROUNDS = 2
-WAIT_STEP_SECONDS = 0.2
-
 
 UNFINISHED = frozenset({Fate.TRANSIENT, Fate.UNKNOWN})
 NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, NoTurn, ConfigurationError)
@@ -188,7 +185,7 @@ def _in_batches(
         )
         for part in parts
     ]
-    _finish(futures)
+    finish(futures)
     outcomes: list[Outcome] = []
     for part, future in zip(parts, futures, strict=True):
         answer: object = future.result(raise_on_failure=False)
@@ -202,16 +199,6 @@ def _in_batches(
             for change in iter_changes(part)
         ]
     return outcomes
-
-
-def _finish(futures: Sequence[PrefectFuture[Any]]) -> None:
-    """Wait in short steps, so that Ctrl-C is noticed whichever thread the signal reached."""
-    finished = threading.Semaphore(0)
-    for future in futures:
-        future.add_done_callback(lambda _: finished.release())
-    for _ in futures:
-        while not finished.acquire(timeout=WAIT_STEP_SECONDS):
-            pass
 
 
 def batch_label(part: pl.DataFrame) -> str:
@@ -290,7 +277,7 @@ def _one_by_one(
         (change, retry_record.submit(workspace, ground, applying, change, label=change.label))
         for change in iter_changes(changes)
     ]
-    _finish([future for _, future in futures])
+    finish([future for _, future in futures])
     done = list(_settled(futures))
     applying.keep(done)
     return [outcome for _, outcome in done]

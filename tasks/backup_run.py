@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State as RunState
 from prefect.states import Completed, Failed
 
 from armillary.backup.outcome import BackupFailed, BackupResult, State, failed_message
-from armillary.backup.prune import Pruned, PrunePlan
+from armillary.backup.prune import Pruned, PrunePlan, PruningFailed
 from armillary.backup.prune_report import summary
 from armillary.backup.verified import VerificationFailed, Verified, verified_message
 from armillary.errors import ArmillaryError, LeaseHeld
@@ -42,8 +42,9 @@ def verified_ended(result: Verified) -> RunState[Any]:
 
 def pruned_ended(made: PrunePlan, done: Pruned | None) -> RunState[Any]:
     """``Planned``, ``PlannedWithheld``, ``Completed``, ``Withheld`` or ``Partial``."""
-    state = made.state if done is None else done.state
     message = summary(made, done)
-    if state == "Partial":
-        return Failed(name=state, message=message, data=ArmillaryError(message))
+    if done is not None and done.state == "Partial":
+        failure = PruningFailed(message, made, done)
+        return Failed(name=done.state, message=message, data=failure)
+    state = made.state if done is None else done.state
     return Completed(name=state, message=message, data=(made, done))

@@ -7,14 +7,18 @@ result is never stored.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.futures import PrefectFuture
 
 from armillary.errors import ArmillaryError, TransientError
+
+WAIT_STEP_SECONDS = 0.2
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +30,16 @@ def step(**options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
         cache_policy=NO_CACHE, persist_result=False, **options
     )
     return as_task
+
+
+def finish(futures: Sequence[PrefectFuture[Any]]) -> None:
+    """Wait in short steps, so that Ctrl-C is noticed whichever thread the signal reached."""
+    finished = threading.Semaphore(0)
+    for future in futures:
+        future.add_done_callback(lambda _: finished.release())
+    for _ in futures:
+        while not finished.acquire(timeout=WAIT_STEP_SECONDS):
+            pass
 
 
 def may_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:

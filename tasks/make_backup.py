@@ -18,22 +18,13 @@ from armillary.backup.manifest import FileEntry, Manifest
 from armillary.backup.opening import folder_of
 from armillary.backup.outcome import size
 from armillary.backup.resources import CHILDREN
-from armillary.errors import (
-    AccessDenied,
-    ArmillaryError,
-    ConfigurationError,
-    QuotaExhausted,
-    RunStopped,
-)
+from armillary.errors import RunStopped
 from blocks import BackupStore, PtolemyWorkspace
-from tasks.boundary import step
+from tasks.boundary import finish, step
 from tasks.report_backup import backup_progress
 
 ROUNDS = 2
 """So often are parents exported anew that lack rows their children refer to (J16)."""
-
-ENDS_THE_RUN = (ConfigurationError, QuotaExhausted, AccessDenied, RunStopped)
-"""What is not the fault of one type: the others would fail alike."""
 
 
 @step(name="survey", task_run_name="survey workspace and store")
@@ -43,9 +34,10 @@ def survey_backup(workspace: PtolemyWorkspace, store: BackupStore) -> Workspace:
     Raises:
         ConfigurationError: rights, bucket or Object Lock are missing.
     """
-    store.open().prove()
     with workspace.connect() as ptolemy:
-        return ptolemy.workspace()
+        found = ptolemy.workspace()
+    store.open().prove(folder_of(found))
+    return found
 
 
 @step(name="sweep", task_run_name="sweep uploads an interrupted run left")
@@ -71,13 +63,10 @@ def export_type(
         after: the exports that had to end before: no child may be newer than its parent.
     """
     del after
-    try:
-        return making.export(resource_type)
-    except ENDS_THE_RUN:
-        raise
-    except ArmillaryError as error:
-        _missing(making, resource_type, error)
-        return None
+    exported = making.export(resource_type)
+    if exported is not None:
+        return exported
+    return cast("None", _without(making, resource_type))
 
 
 @step(name="store", task_run_name="store {resource_type}")
@@ -85,19 +74,24 @@ def store_type(
     making: BackupInMaking, resource_type: str, exported: Exported | None
 ) -> FileEntry | None:
     """Bring one export into the bucket; None when there is none or it failed, which is noted."""
-    if exported is None:
-        return None
-    try:
-        entry = making.store(exported)
-    except ENDS_THE_RUN:
-        raise
-    except ArmillaryError as error:
-        _missing(making, resource_type, error)
-        return None
+    entry = making.store(exported) if exported is not None else None
+    if entry is None:
+        return cast("None", _without(making, resource_type))
     words = f"{entry.rows:,} rows, {size(entry.bytes)}, stored {size(entry.stored_bytes)}"
     get_run_logger().info("%s: %s", resource_type, words)
     stored: RunState[FileEntry] = Completed(name="Stored", message=words, data=entry)
     return cast("FileEntry", stored)
+
+
+def _without(making: BackupInMaking, resource_type: str) -> RunState[None]:
+    """Green with a name that tells: Prefect would not start a step behind a failed one."""
+    if making.ended is not None:
+        return Completed(name="Stopped", message=str(making.ended))
+    why = making.missing(resource_type)
+    if not why:
+        return Completed(name="StoredBefore")
+    get_run_logger().error(why)
+    return Completed(name="Missing", message=why)
 
 
 @step(name="finish", task_run_name="judge and write the manifest")
@@ -114,7 +108,7 @@ def make_backup(making: BackupInMaking) -> Manifest:
             kinds = making.dangling()
             if not kinds:
                 break
-            get_run_logger().info("Exporting anew, because children refer to more: %s", kinds)
+            get_run_logger().info("Exporting anew, because rows refer to more: %s", kinds)
             for kind in kinds:
                 making.export_anew(kind)
             _move(making, kinds)
@@ -131,22 +125,18 @@ def _move(making: BackupInMaking, kinds: Iterable[str]) -> None:
         exports[kind] = export_type.submit(making, kind, children)
         stores.append(store_type.submit(making, kind, exports[kind]))
     futures: list[PrefectFuture[Any]] = [*exports.values(), *stores]
+    try:
+        finish(futures)
+    except BaseException:
+        # Cancelled: what is under way ends at its next breath, its uploads are ended, and only
+        # then may the lease go.
+        making.stop(RunStopped("The run was cancelled."))
+        finish(futures)
+        raise
     for future in futures:
-        future.wait()
-    states = [future.state.result(raise_on_failure=False) for future in futures]
-    failures = [found for found in states if isinstance(found, ArmillaryError)]
-    if failures:
-        raise failures[0]
-
-
-def _missing(making: BackupInMaking, resource_type: str, error: ArmillaryError) -> None:
-    making.failed(resource_type, error)
-    get_run_logger().error("%s is missing: %s", resource_type, error)
-
-
-def place_of(bucket: Bucket, workspace: Workspace, backup_id: str) -> str:
-    """For people: where a backup lies."""
-    return f"{bucket.place}/{folder_of(workspace)}/{backup_id}"
+        future.result()
+    if making.ended is not None:
+        raise making.ended
 
 
 def scheduled(time: datetime | None) -> datetime:

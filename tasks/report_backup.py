@@ -17,7 +17,7 @@ from armillary.backup.verified import summary as found
 from armillary.clock import Clock, SystemClock
 from armillary.errors import ArmillaryError
 from tasks.boundary import step
-from tasks.report import UPDATE_SECONDS, artifact_key, best_effort, emit, markdown, table
+from tasks.report import MOST_ROWS, UPDATE_SECONDS, artifact_key, best_effort, emit, markdown, table
 
 EVENTS = {State.COMPLETED: "completed", State.PARTIAL: "failed"}
 
@@ -56,7 +56,10 @@ def report_pruned(workspace_slug: str, made: PrunePlan, done: Pruned | None) -> 
     """Leave the decisions and what became of them, and emit the event if anything was done."""
     key = artifact_key("prune", workspace_slug)
     markdown(pruning(made, done), key, "Pruning of backups")
-    table(f"{key}-decisions", "Decisions", decisions(made))
+    rows = decisions(made)
+    rest = len(rows) - MOST_ROWS
+    more = [{"backup": f"… and {rest:,} more", "what": "", "why": ""}] if rest > 0 else []
+    table(f"{key}-decisions", "Decisions", [*rows[:MOST_ROWS], *more])
     if done is not None:
         event = {"Completed": "completed", "Withheld": "withheld", "Partial": "failed"}[done.state]
         emit("prune", event, workspace_slug, done.as_dict())

@@ -13,6 +13,8 @@ import pytest
 # Before anything imports Prefect: no telemetry, and nothing of the person who runs the tests.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+REAL_IS_REQUIRED = os.environ.get("ARMILLARY_REQUIRE_REAL") == "1"
+"""Whether a test fails, rather than being skipped, where its real server is not installed."""
 for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
     del os.environ[name]
 os.environ.pop("PREFECT_API_URL", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -63,6 +64,8 @@ class Body:
 
     def _open_again(self) -> None:
         self._stream.close()
-        if self._at < self._bytes:
+        if self._at >= self._bytes:
+            self._stream = io.BytesIO()  # only the end of the answer was missing
+        else:
             answer = self._get(Range=f"bytes={self._at}-", IfMatch=self._etag)
             self._stream = answer["Body"]

@@ -8,30 +8,42 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import boto3
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from armillary.backup.body import Body
+from armillary.backup.digests import send_digests
 from armillary.backup.place import BucketPlace
+from armillary.backup.probe import has_lock, send_probe
+from armillary.backup.removal import NotDeleted, Removal
 from armillary.backup.store_faults import ABSENT, code_of, told
+from armillary.backup.upload import Upload
 from armillary.errors import ConfigurationError, StoreFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+__all__ = ["Bucket", "Listed", "NotDeleted", "Stored", "UnfinishedUpload"]
+
 ATTEMPTS = 6
 """Of one request, by boto3 itself, with growing pauses (S01)."""
 
+TURNS = 3
+"""Of a write that another one crossed."""
+
+PROBE = "_probe"
+
+UPLOAD_ID = "upload-id"
+"""Metadata by which an upload knows its own object from another's, when an answer was lost."""
+
 NOT_WON = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 NO_CONDITIONS = frozenset({"NotImplemented", "501"})
-NO_VERSIONS = frozenset({"NotImplemented", "501", "405", "MethodNotAllowed", "InvalidRequest"})
 
 CHECKSUMS = (
     "ChecksumCRC32",
@@ -54,6 +66,8 @@ class Stored:
     """Where the store keeps any, by its own names."""
     metadata: dict[str, str] = field(default_factory=dict)
     """Our own; names in lower case, because some stores change them."""
+    locked: bool = False
+    """Whether the store tells of an Object Lock on it."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +80,6 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class NotDeleted:
-    """An object that is still there."""
-
-    key: str
-    reason: str
-    locked_until: datetime | None
-    """By Object Lock; None for any other reason."""
-
-
-@dataclass(frozen=True)
 class UnfinishedUpload:
     """A multipart upload that was begun: its parts are stored, paid for, and no object."""
 
@@ -84,8 +88,8 @@ class UnfinishedUpload:
     started: datetime
 
 
-_Versions: TypeAlias = list[str | None]
 _Left: TypeAlias = list[NotDeleted]
+_Keys: TypeAlias = list[str]
 
 
 class Bucket:
@@ -103,27 +107,32 @@ class Bucket:
         prefix = place.prefix.strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self.place = place.words
-        session = session or boto3.session.Session()
-        self._s3: S3Client = session.client("s3", **_client(place))
-        self._transfer = _transfer(place)
+        self._s3 = _client(place, session)
+        self._removal = Removal(self._s3, self._name, self._prefix, self._doing)
 
-    def prove(self) -> None:
+    def prove(self, folder: str = "") -> None:
         """Write, read, list and remove a probe; look for the lock that is asked for (S09 to S11).
+
+        The probe is not locked and always has the same key. Credentials that may not remove it
+        are as good: then it stays.
+
+        Args:
+            folder: where the probe lies; blank for the prefix itself.
 
         Raises:
             ConfigurationError: a right, the bucket or its Object Lock is missing.
-            StoreFailed: the store does not answer.
+            StoreFailed: the store does not answer, or does not keep what it took.
         """
-        key = f"_probe-{uuid.uuid4().hex}"
-        content = b"armillary proves that it can write and read here\n"
-        self._prove_lock()
-        self._put(key, content)
-        if self.read(key) != content:
-            raise StoreFailed(f"{self.place}: what was just written does not read back.")
-        if [found.key for found in self.list(key)] != [key]:
-            raise StoreFailed(f"{self.place}: what was just written is not listed.")
-        with self._doing(f"removing {key}"):
-            self._s3.delete_object(Bucket=self._name, Key=self._prefix + key)
+        if self._asked.object_lock_mode:
+            with self._doing("looking for Object Lock"):
+                found = has_lock(self._s3, self._name)
+            if not found:
+                raise ConfigurationError(
+                    f"{self.place}: Object Lock is asked for, and the bucket does not have it.",
+                    next_step="Object Lock is switched on when a bucket is made: use such a "
+                    "bucket, or take the lock out of the backup store.",
+                )
+        send_probe(self, f"{folder}/{PROBE}" if folder else PROBE)
 
     def upload(self, key: str, stream: IO[bytes], *, metadata: Mapping[str, str]) -> Stored:
         """Store a stream of unknown length; if it breaks, nothing is left behind (S03).
@@ -136,39 +145,98 @@ class Bucket:
         Raises:
             StoreFailed, ConfigurationError: it is not there.
         """
-        extra = {"Metadata": dict(metadata), **self._kept(), **self._classed()}
-        with self._doing(f"storing {key}"):
-            self._s3.upload_fileobj(
-                stream, self._name, self._prefix + key, ExtraArgs=extra, Config=self._transfer
-            )
+        own = uuid.uuid4().hex
+        asked = {"Metadata": {**metadata, UPLOAD_ID: own}, **self._kept(), **self._classed()}
+        upload = Upload(self._s3, self._asked, stream)
+        try:
+            with self._doing(f"storing {key}"):
+                upload.run(self._prefix + key, asked)
+        except StoreFailed:
+            # Only the answer may be lost, and the repeat told that there is no such upload (S06).
+            stored = self._own(key, own) if upload.read_whole else None
+            if stored is None:
+                raise
+            self._lock(stored, asked)
+            return stored
         stored = self.head(key)
         if stored is None:
             raise StoreFailed(f"{self.place}: {key} was stored and is not there.")
+        if stored.metadata.get(UPLOAD_ID) != own:
+            raise StoreFailed(
+                f"{self.place}: {key} was stored, and what lies there is not what was sent: it "
+                "does not carry the metadata given to it."
+            )
+        self._lock(stored, asked)
         return stored
 
-    def write(self, key: str, content: bytes, *, only_if_absent: bool = False) -> bool:
+    def _lock(self, stored: Stored, asked: Mapping[str, Any]) -> None:
+        """Ceph (16 at least) leaves out the lock of what comes in parts, and says nothing."""
+        if "ObjectLockMode" not in asked or stored.locked:
+            return
+        version = {"VersionId": stored.version_id} if stored.version_id else {}
+        with self._doing(f"locking {stored.key}"):
+            self._s3.put_object_retention(
+                Bucket=self._name,
+                Key=self._prefix + stored.key,
+                Retention={
+                    "Mode": asked["ObjectLockMode"],
+                    "RetainUntilDate": asked["ObjectLockRetainUntilDate"],
+                },
+                **cast("Any", version),
+            )
+
+    def _own(self, key: str, upload_id: str) -> Stored | None:
+        with suppress(StoreFailed, ConfigurationError):
+            stored = self.head(key)
+            if stored is not None and stored.metadata.get(UPLOAD_ID) == upload_id:
+                return stored
+        return None
+
+    def write(
+        self, key: str, content: bytes, *, only_if_absent: bool = False, locked: bool = True
+    ) -> bool:
         """Store a small page. False if one is there already that must not be replaced.
 
         A store without conditional writes is asked first and may be wrong when two write at once;
         the lease keeps the second away.
+
+        Args:
+            key: of the page.
+            content: of the page.
+            only_if_absent: leave alone what is there.
+            locked: by Object Lock, where the place asks for it. A page that is written often is
+                not: each of its versions would stay for the whole time.
+
+        Raises:
+            StoreFailed, ConfigurationError: it is not there.
         """
-        if not only_if_absent:
-            self._put(key, content, **self._kept())
-            return True
+        kept = self._kept() if locked else self._encrypted()
         with self._doing(f"writing {key}"):
-            try:
-                self._put_raw(key, content, IfNoneMatch="*", **self._kept())
+            if not only_if_absent:
+                self._put(key, content, **kept)
                 return True
-            except ClientError as error:
-                if code_of(error) in NOT_WON:
-                    # Ours, if only the answer of an earlier attempt was lost (S06).
-                    return self.read(key) == content
-                if code_of(error) not in NO_CONDITIONS:
-                    raise
-        if self.head(key):
-            return False
-        self._put(key, content, **self._kept())
-        return True
+            for _ in range(TURNS):
+                try:
+                    self._put(key, content, IfNoneMatch="*", **kept)
+                    return True
+                except ClientError as error:
+                    if code_of(error) in NO_CONDITIONS:
+                        break
+                    if code_of(error) not in NOT_WON:
+                        raise
+                # Ours, if only the answer of an earlier attempt was lost (S06).
+                found = self.read(key)
+                if found is not None:
+                    return found == content
+            else:
+                raise StoreFailed(
+                    f"{self.place}: {key} can be neither written nor read: something else "
+                    "writes it and removes it all the time."
+                )
+            if self.head(key):
+                return False
+            self._put(key, content, **kept)
+            return True
 
     def read(self, key: str) -> bytes | None:
         """A small page, or None where there is none."""
@@ -222,6 +290,7 @@ class Bucket:
             version_id=None if version in (None, "null") else str(version),
             checksums={name: str(facts[name]) for name in CHECKSUMS if facts.get(name)},
             metadata={name.lower(): str(value) for name, value in facts["Metadata"].items()},
+            locked=bool(facts.get("ObjectLockMode")),
         )
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -237,6 +306,10 @@ class Bucket:
             for entry in page.get("CommonPrefixes", []):
                 yield entry["Prefix"].removeprefix(self._prefix + prefix).rstrip("/")
 
+    def kept(self, prefix: str) -> _Keys:
+        """The keys of all that lies there, also where only older versions or markers are left."""
+        return sorted({found.key for found in self.list(prefix)} | self._removal.kept(prefix))
+
     def delete(self, keys: Iterable[str]) -> _Left:
         """Remove objects with all their versions, one by one: not every store has a bulk delete.
 
@@ -246,14 +319,7 @@ class Bucket:
         Raises:
             StoreFailed, ConfigurationError: the store could not be asked.
         """
-        left = []
-        for key in keys:
-            for version_id in self._versions(key):
-                refused = self._delete_version(key, version_id)
-                if refused is not None:
-                    left.append(refused)
-                    break
-        return left
+        return [left for key in keys if (left := self._removal.remove(key)) is not None]
 
     def unfinished_uploads(self, prefix: str) -> Iterator[UnfinishedUpload]:
         """Multipart uploads that were begun and never ended."""
@@ -278,75 +344,21 @@ class Bucket:
             paginator = self._s3.get_paginator(operation)
             yield from paginator.paginate(Bucket=self._name, Prefix=self._prefix + prefix, **more)
 
-    def _versions(self, key: str) -> _Versions:
-        """Of one object, newest first; ``[None]`` for a store that keeps none."""
-        try:
-            found = [
-                str(entry["VersionId"])
-                for page in self._pages("list_object_versions", key)
-                for kind in ("Versions", "DeleteMarkers")
-                for entry in page.get(kind, [])
-                if entry["Key"] == self._prefix + key
-            ]
-        except (StoreFailed, ConfigurationError):
-            return [None]  # not known or not allowed there: the object itself can still be removed
-        return [None if version == "null" else version for version in found] or [None]
-
-    def _delete_version(self, key: str, version_id: str | None) -> NotDeleted | None:
-        asked: dict[str, Any] = {"Bucket": self._name, "Key": self._prefix + key}
-        if version_id:
-            asked["VersionId"] = version_id
-        with self._doing(f"removing {key}"):
-            try:
-                self._s3.delete_object(**asked)
-            except ClientError as error:
-                if code_of(error) in ABSENT:
-                    return None
-                if code_of(error) not in {"AccessDenied", "403", "InvalidRequest", "ObjectLocked"}:
-                    raise
-                until = self._locked_until(asked)
-                return NotDeleted(key, f"The store refuses it ({code_of(error)}).", until)
-        return None
-
-    def _locked_until(self, asked: Mapping[str, Any]) -> datetime | None:
-        try:
-            answer = self._s3.get_object_retention(**cast("Any", asked))
-        except ClientError:
-            return None
-        return answer.get("Retention", {}).get("RetainUntilDate")
-
-    def _prove_lock(self) -> None:
-        if self._asked.object_lock_mode is None:
-            return
-        with self._doing("looking for Object Lock"):
-            try:
-                answer = self._s3.get_object_lock_configuration(Bucket=self._name)
-                if answer["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled":
-                    return
-            except ClientError as error:
-                known = {"ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
-                if code_of(error) not in known | ABSENT | NO_VERSIONS:
-                    raise
-        raise ConfigurationError(
-            f"{self.place}: Object Lock is asked for, and the bucket does not have it.",
-            next_step="Object Lock is switched on when a bucket is made: use such a bucket, or "
-            "take the lock out of the backup store.",
-        )
-
     def _put(self, key: str, content: bytes, **more: Any) -> None:
-        with self._doing(f"writing {key}"):
-            self._put_raw(key, content, **more)
-
-    def _put_raw(self, key: str, content: bytes, **more: Any) -> None:
         self._s3.put_object(Bucket=self._name, Key=self._prefix + key, Body=content, **more)
 
-    def _kept(self) -> dict[str, Any]:
-        """How every object is to be kept by the store."""
-        asked, kept = self._asked, dict[str, Any]()
+    def _encrypted(self) -> dict[str, Any]:
+        """How every object is to be encrypted by the store."""
+        asked, found = self._asked, dict[str, Any]()
         if asked.encryption:
-            kept["ServerSideEncryption"] = asked.encryption
+            found["ServerSideEncryption"] = asked.encryption
             if asked.kms_key_id:
-                kept["SSEKMSKeyId"] = asked.kms_key_id
+                found["SSEKMSKeyId"] = asked.kms_key_id
+        return found
+
+    def _kept(self) -> dict[str, Any]:
+        """How what a backup consists of is to be kept by the store."""
+        asked, kept = self._asked, self._encrypted()
         if asked.object_lock_mode:
             until = datetime.now(UTC) + timedelta(days=asked.object_lock_days or 0)
             kept["ObjectLockMode"] = asked.object_lock_mode
@@ -356,31 +368,31 @@ class Bucket:
     def _classed(self) -> dict[str, Any]:
         return {"StorageClass": self._asked.storage_class} if self._asked.storage_class else {}
 
-    def _doing(self, what: str) -> Any:
+    def _doing(self, what: str) -> AbstractContextManager[None]:
         return told(self.place, what)
 
 
-def _client(place: BucketPlace) -> dict[str, Any]:
+def _client(place: BucketPlace, session: boto3.session.Session | None) -> S3Client:
     config = Config(
         connect_timeout=10,
         read_timeout=60,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         request_checksum_calculation=place.checksum,
-        response_checksum_validation=place.checksum,
+        # Whoever reads compares with the manifest. Some stores send the checksum of the whole
+        # object with a part of it, and every resumed reading would fail.
+        response_checksum_validation="when_required",
         max_pool_connections=max(10, 8 * place.upload_threads),
         s3={"addressing_style": "path"} if place.endpoint_url else None,
     )
     where = {"region_name": place.region, "endpoint_url": place.endpoint_url}
-    return {**{name: value for name, value in where.items() if value}, "config": config}
-
-
-def _transfer(place: BucketPlace) -> TransferConfig:
-    config = TransferConfig(
-        multipart_threshold=place.part_bytes,
-        multipart_chunksize=place.part_bytes,
-        max_concurrency=place.upload_threads,
-        use_threads=True,
-    )
-    # Of a stream, parts wait in memory: ten by default, whatever the threads.
-    config.max_in_memory_upload_chunks = place.upload_threads
-    return config
+    given: dict[str, Any] = {name: value for name, value in where.items() if value}
+    try:
+        client = (session or boto3.session.Session()).client("s3", config=config, **given)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"The way to the backup store {place.words} is not usable: {error}.",
+            next_step="Check region, endpoint and credentials of the backup store.",
+        ) from None
+    if place.object_lock_mode:
+        send_digests(client, checksum=place.checksum == "when_supported")
+    return client

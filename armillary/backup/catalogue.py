@@ -201,13 +201,25 @@ class Catalogue:
         entry = self._entry(backup_id, made[0])
         if isinstance(entry, Backup):
             return entry
+        raise self._no_backup(entry)
+
+    def _no_backup(self, entry: UnfinishedBackup) -> ConfigurationError:
         by = f" by run {entry.owner}" if entry.owner else ""
-        raise ConfigurationError(
-            f"Backup {backup_id} in {self.place} has no manifest: it was begun at "
-            f"{entry.started_at:%Y-%m-%d %H:%M} UTC{by}, and is under way or was interrupted.",
-            next_step="Wait for that run, or start `armillary backup` again: within "
-            f"{CONTINUE_HOURS} hours it goes on with it. There is nothing to verify or restore "
-            "before.",
+        begun = (
+            f"Backup {entry.backup_id} in {self.place} has no manifest: it was begun at "
+            f"{entry.started_at:%Y-%m-%d %H:%M} UTC{by}, and"
+        )
+        if self._clock.now() - entry.started_at <= timedelta(hours=CONTINUE_HOURS):
+            return ConfigurationError(
+                f"{begun} is under way or was interrupted.",
+                next_step="Wait for that run, or start `armillary backup` again: within "
+                f"{CONTINUE_HOURS} hours it goes on with it. There is nothing to verify or "
+                "restore before.",
+            )
+        return ConfigurationError(
+            f"{begun} nobody goes on with it any more.",
+            next_step="Choose another one (`armillary backups`). If this one was complete once, "
+            f"somebody deleted its {MANIFEST}: where the bucket keeps versions that can be undone.",
         )
 
     def _unknown(self, backup_id: str, known: Sequence[str]) -> ConfigurationError:
@@ -280,28 +292,36 @@ def workspace_folder(bucket: Bucket, slug: str | None) -> str:
     """The folder of a workspace's backups; without a slug that of the only one there is.
 
     Raises:
-        ConfigurationError: there are several, or none.
+        ConfigurationError: there are several, or none, or none of this workspace: a name that is
+            spelt wrongly must not look like a workspace that nobody backs up.
     """
-    if slug:
-        return quote(slug, safe="")
     found = sorted(bucket.folders(""))
-    if len(found) == 1:
-        return found[0]
     if not found:
         raise ConfigurationError(
             f"No backup lies in {bucket.place}.", next_step="Make one with `armillary backup`."
         )
     names = ", ".join(unquote(name) for name in found)
+    if slug and quote(slug, safe="") not in found:
+        raise ConfigurationError(
+            f"No backup of workspace {slug!r} lies in {bucket.place}; there is {names}.",
+            next_step="Name one of these (`--workspace`), or make one with `armillary backup`.",
+        )
+    if slug:
+        return quote(slug, safe="")
+    if len(found) == 1:
+        return found[0]
     raise ConfigurationError(
-        f"{bucket.place} holds backups of several workspaces: {names}.",
+        f"{bucket.place} holds the folders of several workspaces: {names}.",
         next_step="Name the one you mean (`--workspace`).",
     )
 
 
 def parsed(backup_id: str) -> Made | None:
     """When a backup of this id was scheduled, and its number; None for a text that is no id."""
-    text, _, suffix = backup_id.partition("Z")
+    text, zulu, suffix = backup_id.partition("Z")
     number = suffix.removeprefix("-")
+    if not zulu:
+        return None
     if suffix and not (suffix[0] == "-" and number.isascii() and number.isdecimal()):
         return None
     try:
@@ -314,7 +334,7 @@ def parsed(backup_id: str) -> Made | None:
 
 def _why_it_does_not_count(backup: Backup) -> str:
     if backup.manifest is None:
-        return "its manifest is damaged"
+        return "its manifest cannot be believed"
     if backup.in_the_future:
         return "dated in the future"
     return (

@@ -67,8 +67,6 @@ def shrunk(
     wanted = dict(rows)
     found: list[str] = []
     for manifest in earlier:
-        if not wanted:
-            break
         if not _comparable(manifest, coverage):
             continue
         for entry in manifest.files:
@@ -81,6 +79,8 @@ def shrunk(
                     f"{entry.rows:,}. If that is right, the next backup of this size counts as "
                     "complete, or start one with accept_shrink."
                 )
+        if not wanted:
+            break
     return found
 
 

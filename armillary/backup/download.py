@@ -6,9 +6,10 @@ own host, and stands in no message. No token of ours goes with it (contract sect
 
 from __future__ import annotations
 
+import logging
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
 
 import httpx
 from pydantic import SecretStr
@@ -27,8 +28,34 @@ TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 
+NEXT_STEP = "Start the backup again: it goes on with what lies in the bucket."
+
+REFUSAL_BYTES = 64 * 1024
+"""So much of a refusal is read for the reason in it."""
+
 Link = Callable[[], SecretStr]
 """Gives a link that has its whole life before it."""
+
+
+class _WithoutQuery(logging.Filter):
+    """httpx writes each address it asks for to its log, with the signature in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                str(part.copy_with(query=None)) if isinstance(part, httpx.URL) else part
+                for part in record.args
+            )
+        return True
+
+
+_WITHOUT_QUERY = _WithoutQuery()
+
+
+def open_client() -> httpx.Client:
+    """A client for links: it follows none elsewhere, and its log shows no signature."""
+    logging.getLogger("httpx").addFilter(_WITHOUT_QUERY)
+    return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
 
 
 class StartAgain(Exception):
@@ -43,7 +70,8 @@ class Download:
     """One pass over an export, from its first byte to its last, by as many requests as it takes.
 
     A broken connection goes on where it broke, by a fresh link and a range, if the server says
-    that it is the same file (length and ETag) and sends the range that was asked (J07, J08).
+    that it is the same file (length, and ETag or time of change) and sends the range that was
+    asked (J07, J08). No exception carries the link, and none that does is chained to it.
     """
 
     def __init__(
@@ -56,10 +84,12 @@ class Download:
         self._at = 0
         self.length: int | None = None
         """Of the whole file, once the server told it."""
-        self._etag = ""
+        self._mark = ("", "")
+        """What tells this file from another: its ETag and its time of change."""
         self._faults = 0
+        self._host = "its host"
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """The bytes, in order.
 
         Raises:
@@ -71,59 +101,91 @@ class Download:
                 yield from self._rest()
                 return
             except _Fault as fault:
-                self._faults += 1
-                if self._faults >= FAULTS:
-                    raise TransferFailed(
-                        f"The download broke {self._faults} times in a row at byte {self._at:,}"
-                        f"{f' of {self.length:,}' if self.length else ''}: {fault}"
-                    ) from None
-                self._stop()
-                pause = min(2.0 ** (self._faults - 1), 30.0)
-                self._clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+                why = str(fault)
+            self._faults += 1
+            if self._faults >= FAULTS:
+                raise TransferFailed(
+                    f"The download from {self._host} broke {self._faults} times in a row at byte "
+                    f"{self._at:,}{f' of {self.length:,}' if self.length else ''}: {why}.",
+                    next_step=NEXT_STEP,
+                )
+            self._stop()
+            pause = min(2.0 ** (self._faults - 1), 30.0)
+            self._clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
 
-    def _rest(self) -> Iterator[bytes]:
+    def _rest(self) -> Generator[bytes, None, None]:
         headers = {"Accept-Encoding": "identity"}
+        etag = self._mark[0]
         if self._at:
             headers["Range"] = f"bytes={self._at}-"
-            if self._etag and not self._etag.startswith("W/"):
-                headers["If-Range"] = self._etag
+            if _is_strong(etag):
+                headers["If-Range"] = etag
+        link = self._link()
         try:
-            link = self._link().get_secret_value()
-            with self._client.stream("GET", link, headers=headers) as answer:
+            address = httpx.URL(link.get_secret_value())
+            self._host = address.host
+            with self._client.stream("GET", address, headers=headers) as answer:
                 self._judge(answer)
                 for chunk in answer.iter_raw():
                     self._at += len(chunk)
                     self._faults = 0
                     yield chunk
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Its text may hold the address, which is signed.
-            raise _Fault(type(error).__name__) from None
+            # Neither its text nor itself goes on: it may hold the address, which is signed.
+            broken = type(error).__name__
+        else:
+            broken = ""
+        if broken:
+            raise _Fault(broken)
         if self.length is not None and self._at < self.length:
             raise _Fault(f"only {self._at:,} of {self.length:,} bytes came")
+        if self.length is not None and self._at > self.length:
+            raise StartAgain(f"{self._at:,} bytes came of a file of {self.length:,}")
 
     def _judge(self, answer: httpx.Response) -> None:
         """Whether this answer goes on with what was read so far."""
         status = answer.status_code
         if status in REFUSED:
-            answer.read()
-            code = _CODE.search(answer.text)
+            code = _CODE.search(_start_of(answer))
             words = f" {code[1]}" if code else ""
             raise _Fault(f"its link was refused ({status}{words})")
-        if answer.headers.get("content-encoding", "identity") not in {"", "identity"}:
-            raise TransferFailed("The export came packed although it was asked for as it is.")
-        etag = answer.headers.get("etag", "")
-        if self._at == 0:
-            if status != httpx.codes.OK:
-                raise _Fault(f"it answered {status}")
-            length = answer.headers.get("content-length", "")
-            self.length = int(length) if length.isdecimal() else None
-            self._etag = etag
-            return
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
             raise _Fault(f"it answered {status}")
-        found = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
+        if answer.headers.get("content-encoding", "identity") not in {"", "identity"}:
+            raise TransferFailed(
+                "The export came packed although it was asked for as it is.", next_step=NEXT_STEP
+            )
+        mark = (answer.headers.get("etag", ""), answer.headers.get("last-modified", ""))
+        if self._at:
+            self._judge_rest(status, answer.headers, mark)
+            return
+        if status != httpx.codes.OK:
+            raise _Fault(f"it answered {status}")
+        length = answer.headers.get("content-length", "")
+        self.length = int(length) if length.isdecimal() else None
+        self._mark = mark
+
+    def _judge_rest(self, status: int, headers: Mapping[str, str], mark: tuple[str, str]) -> None:
+        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
         if status != httpx.codes.PARTIAL_CONTENT or found is None:
             raise StartAgain("the server does not send the rest of a file alone")
-        same = found[2] in {"*", str(self.length)} and etag == self._etag
-        if int(found[1]) != self._at or not same:
-            raise StartAgain("the file changed while it was read")
+        can_tell = _is_strong(mark[0]) or mark[1]
+        whole = None if found[2] == "*" else int(found[2])
+        same_length = whole is None or self.length is None or whole == self.length
+        if int(found[1]) != self._at or not (can_tell and same_length and mark == self._mark):
+            raise StartAgain("the file changed while it was read, or cannot be told from another")
+        self.length = whole if self.length is None else self.length
+
+
+def _is_strong(etag: str) -> bool:
+    """Whether equal tags mean equal bytes (RFC 9110)."""
+    return bool(etag) and not etag.startswith("W/")
+
+
+def _start_of(answer: httpx.Response) -> str:
+    start = b""
+    for chunk in answer.iter_raw():
+        start += chunk
+        if len(start) >= REFUSAL_BYTES:
+            break
+    return start.decode(errors="replace")

@@ -6,6 +6,7 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable
+from typing import Self
 
 from armillary.backup.rows import RowBatch, RowReader
 
@@ -14,7 +15,7 @@ WAITING = 8
 
 
 class Examiner:
-    """Takes chunks; tells hash, length and rows at the end."""
+    """Takes chunks; tells hash, length and rows at the end. The thread lives within ``with``."""
 
     def __init__(self, resource_type: str, take: Callable[[RowBatch], None]) -> None:
         self.reader = RowReader(resource_type)
@@ -23,8 +24,17 @@ class Examiner:
         self._hash = hashlib.sha256()
         self._chunks: queue.Queue[bytes | None] = queue.Queue(WAITING)
         self._failed: BaseException | None = None
+        self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="examiner", daemon=True)
+
+    def __enter__(self) -> Self:
         self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the thread; what still waits does not matter any more."""
+        self._given_up.set()
+        self._end()
 
     @property
     def sha256(self) -> str:
@@ -48,24 +58,24 @@ class Examiner:
         Raises:
             ExportDamaged: it is not a whole export.
         """
-        self.close()
+        self._end()
         if self._failed is not None:
             raise self._failed
 
-    def close(self) -> None:
-        """End the thread; what was found does not matter any more."""
+    def _end(self) -> None:
         if self._thread.is_alive():
             self._chunks.put(None)
             self._thread.join()
 
     def _run(self) -> None:
+        # Takes chunks to the last, whatever became of the first: nobody waits for it for ever.
         while (chunk := self._chunks.get()) is not None:
-            if self._failed is None:
-                self._try(chunk)
-        if self._failed is None:
-            self._try(None)
+            self._try(chunk)
+        self._try(None)
 
     def _try(self, chunk: bytes | None) -> None:
+        if self._failed is not None or self._given_up.is_set():
+            return
         try:
             if chunk is not None:
                 self._hash.update(chunk)

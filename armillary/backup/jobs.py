@@ -40,6 +40,11 @@ POLLS_FOR_LINK = 3
 CLOCK_TOLERANCE = timedelta(minutes=2)
 """How far the service's clock may be behind ours when a job is recognised by its time."""
 
+YOUNG_SECONDS = 60.0
+"""Of a link's fifteen minutes (contract section 14)."""
+
+REST_STEP_SECONDS = 1.0
+
 SHOWN_ERRORS = 3
 
 
@@ -118,12 +123,31 @@ class ExportJobs:
                 return job
             except AnswerLost as error:
                 lost = error
-            if adopted := self._adopted(request, began, known):
+            if adopted := self.adopt(request, began, known):
                 return adopted
         raise JobFailed(
             f"The export of {request.resource_type} was submitted {SUBMITS} times, no answer came, "
             f"and the list of jobs shows none of them: {lost}",
         )
+
+    def adopt(self, request: ExportRequest, began: datetime, known: Collection[str]) -> Job | None:
+        """The one job in the list that can only be ours; with two of them nobody can tell (J17).
+
+        Args:
+            request: what was asked for.
+            began: when the submit was about to start.
+            known: ids of jobs that are somebody else's for sure.
+        """
+        found = [
+            job
+            for job in self.ptolemy.exports.list()
+            if job.resource_type == request.resource_type
+            and job.format in ("", request.format)
+            and _instant(job.created_at) >= began - CLOCK_TOLERANCE
+            and job.id not in known
+            and (job.is_completed or not job.is_final)
+        ]
+        return found[0] if len(found) == 1 else None
 
     def wait(self, job: Job) -> Job:
         """Poll until the job has ended well and has its link.
@@ -163,8 +187,7 @@ class ExportJobs:
             f"{_named(job)} is still {job.status} after "
             f"{self.patience.deadline_seconds:.0f} seconds. Ptolemy offers no way to cancel an "
             "export: it may still end, unused.",
-            next_step="Start the backup again: within six hours it goes on waiting for the same "
-            "job. ARMILLARY_JOB_SECONDS allows more time.",
+            next_step="ARMILLARY_JOB_SECONDS allows more time.",
         )
 
     def fresh_link(self, job_id: str) -> SecretStr:
@@ -172,11 +195,21 @@ class ExportJobs:
 
         Raises:
             JobFailed: the job is gone, or has no link.
+            TransientError: the service has not answered until the deadline.
         """
-        try:
-            job = self.ptolemy.exports.get(job_id)
-        except NotFound as error:
-            raise JobFailed(f"Export job {job_id} is no longer kept: {error}") from error
+        deadline = self.clock.monotonic() + self.patience.deadline_seconds
+        waits = 0
+        while True:
+            try:
+                job = self.ptolemy.exports.get(job_id)
+                break
+            except NotFound as error:
+                raise JobFailed(f"Export job {job_id} is no longer kept: {error}") from error
+            except TransientError:
+                if self.clock.monotonic() >= deadline:
+                    raise
+            self._rest(waits)
+            waits += 1
         if job.download_url is None:
             raise JobFailed(f"{_named(job)} is {job.status} and has no download link.")
         return job.download_url
@@ -200,23 +233,36 @@ class ExportJobs:
                 ) from error
             return None
 
-    def _adopted(
-        self, request: ExportRequest, began: datetime, known: Collection[str]
-    ) -> Job | None:
-        """The one job that can only be ours; with two of them nobody can tell (J17)."""
-        found = [
-            job
-            for job in self.ptolemy.exports.list()
-            if job.resource_type == request.resource_type
-            and job.format in ("", request.format)
-            and _instant(job.created_at) >= began - CLOCK_TOLERANCE
-            and job.id not in known
-        ]
-        return found[0] if len(found) == 1 else None
-
     def _rest(self, polls: int) -> None:
+        """Pause in short steps: whoever wants the run to end is not kept waiting."""
+        left = self.patience.pause(polls)
+        while left > 0:
+            self.go_on()
+            self.clock.sleep(min(left, REST_STEP_SECONDS))
+            left -= REST_STEP_SECONDS
         self.go_on()
-        self.clock.sleep(self.patience.pause(polls))
+
+
+class Links:
+    """Gives links to one file: first the one its job ended with, then fresh ones.
+
+    Each fresh one is a call that somebody pays for, so a young one is good enough.
+    """
+
+    def __init__(
+        self, first: SecretStr | None, fresh: Callable[[], SecretStr], *, clock: Clock
+    ) -> None:
+        self._first = first
+        self._fresh = fresh
+        self._clock = clock
+        self._made_at = clock.monotonic()
+
+    def next(self) -> SecretStr:
+        """A link that has (nearly) its whole life before it, as ``ExportJobs.fresh_link``."""
+        link, self._first = self._first, None
+        if link is None or self._clock.monotonic() - self._made_at > YOUNG_SECONDS:
+            return self._fresh()
+        return link
 
 
 def _is_done(job: Job) -> bool:

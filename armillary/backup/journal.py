@@ -8,7 +8,7 @@ coverage goes on with its jobs and files; later it is swept.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -33,9 +33,10 @@ class Coverage(msgspec.Struct, frozen=True):
 
 
 class JobNote(msgspec.Struct, frozen=True):
-    """An export job of this backup."""
+    """An export job of this backup, noted before it is submitted and again with its id."""
 
     job_id: str
+    """Blank until the answer came: a run that dies in between may have made a job all the same."""
     submitted_at: datetime
     count_before: int | None = None
     """What ``/count`` said before the job was submitted."""
@@ -52,6 +53,10 @@ class Journal(msgspec.Struct, frozen=True):
     coverage: Coverage
     jobs: dict[str, JobNote] = {}
     files: dict[str, FileEntry] = {}
+    doubts: dict[str, str] = {}
+    """Why a stored file may not be all of it, by resource type."""
+    ended: bool = False
+    """Whether the run came to its end: a manifest without that was never reported."""
 
     def can_be_continued(self, workspace_id: str, coverage: Coverage, now: datetime) -> bool:
         """Whether a start with this coverage may go on with it."""
@@ -63,7 +68,7 @@ class Journal(msgspec.Struct, frozen=True):
 
 
 class _Place(Protocol):
-    def write(self, key: str, content: bytes, *, only_if_absent: bool = False) -> bool: ...
+    def write(self, key: str, content: bytes, *, locked: bool = True) -> bool: ...
 
 
 class JournalKeeper:
@@ -85,35 +90,41 @@ class JournalKeeper:
         self._write(self._journal)
 
     def submitted(self, resource_type: str, note: JobNote) -> None:
-        """A job of this backup exists."""
-        self._change(jobs={resource_type: note})
+        """A job of this backup exists, or is about to."""
+        self._change(lambda now: {"jobs": {**now.jobs, resource_type: note}})
 
-    def stored(self, entry: FileEntry) -> None:
-        """A file of this backup lies whole in the bucket."""
-        self._change(files={entry.resource_type: entry})
+    def stored(self, entry: FileEntry, doubt: str = "") -> None:
+        """A file of this backup lies whole in the bucket; ``doubt``: it may not be all of it."""
+        kind = entry.resource_type
+        doubts = {kind: doubt} if doubt else {}
+        self._change(
+            lambda now: {"files": {**now.files, kind: entry}, "doubts": {**now.doubts, **doubts}}
+        )
 
     def forget(self, resource_type: str) -> None:
         """The type is to be exported anew."""
-        with self._lock:
-            jobs = {key: job for key, job in self._journal.jobs.items() if key != resource_type}
-            files = {key: file for key, file in self._journal.files.items() if key != resource_type}
-            self._write(msgspec.structs.replace(self._journal, jobs=jobs, files=files))
+        self._change(
+            lambda now: {
+                name: {kind: kept for kind, kept in notes.items() if kind != resource_type}
+                for name, notes in (
+                    ("jobs", now.jobs),
+                    ("files", now.files),
+                    ("doubts", now.doubts),
+                )
+            }
+        )
 
-    def _change(
-        self,
-        jobs: Mapping[str, JobNote] | None = None,
-        files: Mapping[str, FileEntry] | None = None,
-    ) -> None:
+    def end(self) -> None:
+        """The run has told what came of it."""
+        self._change(lambda _: {"ended": True})
+
+    def _change(self, changes: Callable[[Journal], Mapping[str, Any]]) -> None:
         with self._lock:
-            changed = msgspec.structs.replace(
-                self._journal,
-                jobs={**self._journal.jobs, **(jobs or {})},
-                files={**self._journal.files, **(files or {})},
-            )
-            self._write(changed)
+            self._write(msgspec.structs.replace(self._journal, **changes(self._journal)))
 
     def _write(self, journal: Journal) -> None:
-        self._bucket.write(self._key, msgspec.json.format(msgspec.json.encode(journal), indent=2))
+        content = msgspec.json.format(msgspec.json.encode(journal), indent=2)
+        self._bucket.write(self._key, content, locked=False)
         self._journal = journal
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,8 @@ from armillary.backup.outcome import size
 FRESH = timedelta(hours=26)
 """A nightly backup that is older is not last night's; two hours are left for a slow night."""
 
-COLUMNS = ("backup", "age", "state", "holds", "rows", "stored", "proven")
+SHOWN = 3
+"""Newer backups that do not count, in the headline."""
 
 
 def row(backup: Backup) -> dict[str, str]:
@@ -49,25 +50,60 @@ def as_dict(backup: Backup) -> dict[str, Any]:
     }
 
 
-def headline(backups: Iterable[Backup]) -> str:
-    """The first thing somebody wants to know in the morning.
+class Overview:
+    """The whole catalogue in words, newest first: of thousands of backups no manifest is held."""
 
-    Args:
-        backups: newest first; read only as far as the newest that counts.
-    """
-    newer: list[Backup] = []
-    for backup in backups:
+    def __init__(self, entries: Iterable[Backup | UnfinishedBackup] = ()) -> None:
+        """Read a catalogue to its end.
+
+        Args:
+            entries: newest first.
+        """
+        self.rows: list[dict[str, str]] = []
+        """Of the table."""
+        self.backups: list[dict[str, Any]] = []
+        """As plain JSON values."""
+        self.unfinished: list[UnfinishedBackup] = []
+        self._newest = ""
+        self._newer: list[str] = []
+        for entry in entries:
+            if isinstance(entry, Backup):
+                self._take(entry)
+            else:
+                self.unfinished.append(entry)
+
+    @property
+    def headline(self) -> str:
+        """The first thing somebody wants to know in the morning."""
+        newest = self._newest or "There is no complete backup of everything."
+        if not self._newer:
+            return newest
+        shown, more = ", ".join(self._newer[:SHOWN]), len(self._newer) - SHOWN
+        return f"{newest} Not counted: {shown}{f' and {more:,} more' if more > 0 else ''}."
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a cell of the table has no room for: why a manifest is not believed."""
+        return [
+            f"{found['backup_id']}: {found['damaged']}"
+            for found in self.backups
+            if found["damaged"]
+        ]
+
+    def _take(self, backup: Backup) -> None:
+        self.rows.append(row(backup))
+        self.backups.append(as_dict(backup))
+        if self._newest:
+            return
         if backup.in_the_future or not backup.full_and_complete:
-            newer.append(backup)
-            continue
-        words = (
+            self._newer.append(f"{backup.backup_id} ({_why(backup)})")
+            return
+        self._newest = (
             f"The newest complete backup of everything is {backup.backup_id}, "
             f"{age_words(backup.age)} old."
         )
         if backup.age > FRESH:
-            words += " Last night's is missing."
-        return words + _passed_over(newer)
-    return "There is no complete backup of everything." + _passed_over(newer)
+            self._newest += " Last night's is missing."
 
 
 def unfinished_words(entry: UnfinishedBackup, now: datetime) -> str:
@@ -77,6 +113,15 @@ def unfinished_words(entry: UnfinishedBackup, now: datetime) -> str:
         f"{entry.backup_id} is no backup: begun {age_words(now - entry.started_at)} ago{by}, it is "
         "under way or was interrupted."
     )
+
+
+def unfinished_as_dict(entry: UnfinishedBackup) -> dict[str, Any]:
+    """The same as plain JSON values."""
+    return {
+        "backup_id": entry.backup_id,
+        "started_at": entry.started_at.isoformat(),
+        "run_id": entry.owner,
+    }
 
 
 def age_words(age: timedelta) -> str:
@@ -101,15 +146,6 @@ def _proven(backup: Backup) -> str:
     sample = backup.proven.sample
     what = "all of it" if sample == "all" else f"a sample of {sample:,}"
     return f"{backup.proven.verified_at:%Y-%m-%d}, {what}"
-
-
-def _passed_over(newer: Sequence[Backup]) -> str:
-    """What is newer and does not count."""
-    if not newer:
-        return ""
-    shown = ", ".join(f"{backup.backup_id} ({_why(backup)})" for backup in newer[:3])
-    more = f" and {len(newer) - 3:,} more" if len(newer) > 3 else ""  # noqa: PLR2004
-    return f" Not counted: {shown}{more}."
 
 
 def _why(backup: Backup) -> str:

@@ -5,42 +5,60 @@
     dangling    the parents that lack rows their children refer to: to be exported anew
     finish      judge completeness, write the manifest last
 
-Steps of different types run beside each other in threads. A step that fails raises; the flow notes
-that as a missing part, and the other types go on.
+Steps of different types run beside each other in threads. What is the fault of one type alone is
+noted as a missing part, and the other types go on; what would hit all of them alike ends the run.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from armillary import __version__, progress
 from armillary.api.collection import Collection
-from armillary.api.models import Workspace
+from armillary.api.models import Job, Workspace
 from armillary.api.ptolemy import Ptolemy
 from armillary.backup import manifest as manifests
 from armillary.backup import schemas
 from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Catalogue
-from armillary.backup.completeness import against_counts, shrunk
-from armillary.backup.jobs import ExportJobs, ExportRequest, Patience
+from armillary.backup.completeness import against_counts
+from armillary.backup.evidence import Evidence
+from armillary.backup.jobs import ExportJobs, ExportRequest, Links, Patience
 from armillary.backup.journal import Coverage, JobNote, JournalKeeper
 from armillary.backup.manifest import MANIFEST, FileEntry, Manifest, SchemasEntry
 from armillary.backup.opening import folder_of
-from armillary.backup.references import References
 from armillary.backup.resources import NOT_COVERED, RESOURCE_TYPES
-from armillary.backup.rows import RowBatch
 from armillary.backup.stored import read_stored
 from armillary.backup.transfer import transfer
 from armillary.clock import Clock, SystemClock
-from armillary.errors import JobFailed, JobOverdue, NotFound, RequestRejected, RunStopped
+from armillary.errors import (
+    AccessDenied,
+    ArmillaryError,
+    ConfigurationError,
+    FileDamaged,
+    JobFailed,
+    JobOverdue,
+    NotFound,
+    QuotaExhausted,
+    RateLimited,
+    RequestRejected,
+    RunStopped,
+    TransientError,
+)
 from armillary.runs.lease import Lease
 
-SUBMITS = 2
+TRIES = 2
 """A failed export is submitted once more, then its part is missing."""
+
+ENDS_THE_RUN = (ConfigurationError, QuotaExhausted, RateLimited, AccessDenied, RunStopped)
+"""What is not the fault of one type: the others would fail alike."""
+
+Step = TypeVar("Step")
 
 _COLLECTIONS: dict[str, Callable[[Ptolemy], Collection]] = {
     "time_series_values": lambda ptolemy: ptolemy.values,
@@ -62,21 +80,7 @@ class Exported:
     exported_at: datetime
     counts: tuple[int | None, int | None]
     """Of the workspace, before the job was submitted and after it ended; None: not told."""
-
-
-@dataclass
-class _Seen:
-    """What one file showed while it passed."""
-
-    active: int | None = 0
-    """Rows that are not archived; None as soon as one does not tell."""
-
-    def take(self, batch: RowBatch) -> None:
-        archived_at = batch.columns.get("archived_at")
-        if archived_at is None or self.active is None:
-            self.active = None
-        else:
-            self.active += sum(not value for value in archived_at)
+    links: Links = field(repr=False)
 
 
 class BackupInMaking:
@@ -101,13 +105,10 @@ class BackupInMaking:
         self._lease = lease
         self._accept_shrink = accept_shrink
         self._clock = clock or SystemClock()
-        self._lock = threading.Lock()
-        self._problems: dict[str, str] = {}
-        self._refused: dict[str, str] = {}
-        self._seen: dict[str, _Seen] = {}
-        self._references = References()
+        self._ended: ArmillaryError | None = None
+        self._evidence = Evidence()
         self._jobs = ExportJobs(
-            ptolemy, patience or Patience(), clock=self._clock, go_on=lease.check
+            ptolemy, patience or Patience(), clock=self._clock, go_on=self._go_on
         )
         self.folder = f"{folder_of(workspace)}/{keeper.journal.backup_id}"
         self.place = f"{bucket.place}/{self.folder}"
@@ -122,56 +123,80 @@ class BackupInMaking:
         """The types it is to hold, in the order of export."""
         return self._coverage.resource_types
 
-    def export(self, resource_type: str) -> Exported | None:
-        """Have one type exported; None when its file lies in the bucket already.
+    @property
+    def ended(self) -> ArmillaryError | None:
+        """What ended the run before its time."""
+        return self._ended
 
-        Raises:
-            JobFailed: twice, or not in time.
-            ApiError: the service refuses it.
+    def export(self, resource_type: str) -> Exported | None:
+        """Have one type exported.
+
+        None when its file lies in the bucket already, or when it failed, which is noted.
         """
-        journal = self._keeper.journal
-        if resource_type in journal.files:
+        return self._noting(resource_type, lambda: self._export(resource_type))
+
+    def store(self, exported: Exported) -> FileEntry | None:
+        """Stream one exported file into the bucket; None when it failed, which is noted.
+
+        Then nothing half is there.
+        """
+        return self._noting(exported.resource_type, lambda: self._store(exported))
+
+    def stop(self, error: ArmillaryError) -> None:
+        """Have every step end at its next breath, and nothing more written."""
+        self._ended = self._ended or error
+
+    def missing(self, resource_type: str) -> str:
+        """Why a type is not there; blank when it is, or when nobody asked for it."""
+        refused = self._evidence.refused.get(resource_type, "")
+        return refused or self._evidence.of(resource_type)
+
+    def _noting(self, resource_type: str, step: Callable[[], Step | None]) -> Step | None:
+        try:
+            self._go_on()
+            return step()
+        except ENDS_THE_RUN as error:
+            self.stop(error)
+        except ArmillaryError as error:
+            self._missing(resource_type, error)
+        return None
+
+    def _export(self, resource_type: str) -> Exported | None:
+        if resource_type in self._keeper.journal.files:
             return None
-        note = journal.jobs.get(resource_type)
-        for submits_left in reversed(range(SUBMITS)):
+        for tries_left in reversed(range(TRIES)):
             try:
-                note = note or self._submitted(resource_type)
-                job = self._jobs.wait(self._ptolemy.exports.get(note.job_id))
+                job = self._jobs.wait(self._job_of(resource_type))
                 break
             except JobOverdue:
                 raise
             except (JobFailed, NotFound) as error:
-                note = None
-                if not submits_left:
-                    raise JobFailed(f"{error.message} It was submitted {SUBMITS} times.") from error
-        before = note.count_before if note else None
+                self._keeper.forget(resource_type)
+                if not tries_left:
+                    raise JobFailed(f"{error.message} It was tried {TRIES} times.") from error
+        ended_at = self._clock.now()
+        links = Links(job.download_url, lambda: self._jobs.fresh_link(job.id), clock=self._clock)
+        before = self._keeper.journal.jobs[resource_type].count_before
         counts = (before, self._count(resource_type))
-        return Exported(resource_type, job.id, self._clock.now(), counts)
+        return Exported(resource_type, job.id, ended_at, counts, links)
 
-    def store(self, exported: Exported) -> FileEntry:
-        """Stream one exported file into the bucket, and note it.
-
-        Raises:
-            TransferFailed, StoreFailed, ConfigurationError: it is not there, and nothing half is.
-        """
+    def _store(self, exported: Exported) -> FileEntry:
         kind, coverage = exported.resource_type, self._coverage
         name = f"{kind}.{coverage.format}" + (".zst" if coverage.compression == "zstd" else "")
         moved = transfer(
-            lambda: self._jobs.fresh_link(exported.job_id),
+            exported.links.next,
             self._bucket,
             f"{self.folder}/{name}",
             resource_type=kind,
             compression=coverage.compression,
             metadata={"backup-id": self.backup_id, "resource-type": kind},
-            restart=lambda: self._begin(kind),
-            take=lambda batch: self._take(kind, batch),
+            restart=lambda: self._evidence.begin(kind),
+            take=lambda batch: self._evidence.take(kind, batch),
             progress=lambda done, _rows, total: progress.say(f"backing up {kind}", done, total),
             clock=self._clock,
-            stop=self._lease.check,
+            stop=self._go_on,
         )
-        doubt = against_counts(kind, moved.rows, self._seen[kind].active, exported.counts)
-        if doubt:
-            self._problem(kind, doubt)
+        doubt = against_counts(kind, moved.rows, self._evidence.active(kind), exported.counts)
         known = [count for count in exported.counts if count is not None]
         entry = FileEntry(
             resource_type=kind,
@@ -190,39 +215,34 @@ class BackupInMaking:
             expected_rows=known[-1] if known else None,
             exported_at=exported.exported_at,
         )
-        self._keeper.stored(entry)
+        self._keeper.stored(entry, doubt)
         return entry
 
-    def failed(self, resource_type: str, error: Exception) -> None:
+    def _missing(self, resource_type: str, error: ArmillaryError) -> None:
         """Note that a type is missing, and why.
 
         Calendars that the service does not export at all are no missing part (contract D13).
         """
         if isinstance(error, RequestRejected) and resource_type == "market_calendars":
-            with self._lock:
-                self._refused[resource_type] = f"{resource_type} (not exported here: {error})"
+            self._evidence.refuse(resource_type, f"{resource_type} (not exported here: {error})")
         else:
-            self._problem(resource_type, f"{resource_type} is missing: {error}")
+            self._evidence.problem(resource_type, f"{resource_type} is missing: {error}")
 
     def dangling(self) -> list[str]:
-        """The types to export anew: their files lack rows that files of their children refer to."""
-        for kind in self._keeper.journal.files:
-            if kind not in self._seen:
-                self._look_back(kind)
-        parents = {
-            found.parent_type
-            for columns in self._references.dangling().values()
-            for found in columns.values()
-        }
-        return [
-            kind for kind in RESOURCE_TYPES if kind in parents & set(self._keeper.journal.files)
-        ]
+        """The types to export anew.
+
+        Their files lack rows that files of their children refer to, or are damaged: a file that an
+        interrupted run stored was never seen here, and is read back first.
+        """
+        held = self._keeper.journal.files
+        unseen = [kind for kind in held if not self._evidence.has_seen(kind)]
+        damaged = {kind for kind in unseen if not self._look_back(kind)}
+        anew = damaged.union(self._evidence.incomplete_parents(held))
+        return [kind for kind in RESOURCE_TYPES if kind in anew]
 
     def export_anew(self, resource_type: str) -> None:
         """Forget job and file of a type: the next ``export`` makes another job."""
         self._keeper.forget(resource_type)
-        with self._lock:
-            self._problems.pop(resource_type, None)
 
     def finish(self) -> Manifest:
         """Judge what is there and write the manifest, last of all.
@@ -248,71 +268,96 @@ class BackupInMaking:
     def _coverage(self) -> Coverage:
         return self._keeper.journal.coverage
 
-    def _submitted(self, resource_type: str) -> JobNote:
+    def _go_on(self) -> None:
+        """Return while the run may work.
+
+        Raises:
+            RunStopped: it was cancelled, or its lease was lost.
+        """
+        if self._ended is not None:
+            raise RunStopped(str(self._ended))
+        self._lease.check()
+
+    def _job_of(self, resource_type: str) -> Job:
+        """The job an interrupted run began, or a new one.
+
+        The journal knows of a new one before it is made: a run that dies in between is found out.
+
+        Raises:
+            NotFound: the service no longer knows the job of the journal.
+        """
         coverage = self._coverage
-        before = self._count(resource_type)
         request = ExportRequest(
             resource_type,
             format=coverage.format,
             include_archived=coverage.include_archived,
             filter=coverage.filter,
         )
-        known = {note.job_id for note in self._keeper.journal.jobs.values()}
-        job = self._jobs.trigger(request, known)
-        note = JobNote(job.id, self._clock.now(), before)
-        self._keeper.submitted(resource_type, note)
-        return note
+        jobs = self._keeper.journal.jobs
+        known = {other.job_id for kind, other in jobs.items() if kind != resource_type}
+        note = jobs.get(resource_type)
+        if note and note.job_id:
+            return self._ptolemy.exports.get(note.job_id)
+        job = self._jobs.adopt(request, note.submitted_at, known) if note else None
+        if note is None or job is None:
+            note = JobNote("", self._clock.now(), self._count(resource_type))
+            self._keeper.submitted(resource_type, note)
+            job = self._jobs.trigger(request, known)
+        self._keeper.submitted(resource_type, msgspec.structs.replace(note, job_id=job.id))
+        return job
 
     def _count(self, resource_type: str) -> int | None:
-        return _COLLECTIONS[resource_type](self._ptolemy).count(self._coverage.filter)
+        """What ``/count`` says; None where it does not answer, which proves nothing."""
+        try:
+            return _COLLECTIONS[resource_type](self._ptolemy).count(self._coverage.filter)
+        except TransientError:
+            return None
 
-    def _begin(self, kind: str) -> None:
-        """The first byte of a file is about to come, for the first time or once more."""
-        with self._lock:
-            self._seen[kind] = _Seen()
-            self._references.forget(kind)
-
-    def _take(self, kind: str, batch: RowBatch) -> None:
-        with self._lock:
-            self._seen[kind].take(batch)
-            self._references.take(kind, batch)
-
-    def _look_back(self, kind: str) -> None:
-        """Read a file that an interrupted run stored: its references were never seen here."""
-        self._begin(kind)
+    def _look_back(self, kind: str) -> bool:
+        """Read a stored file for its references; False if it is not what was stored."""
+        self._evidence.begin(kind)
         entry = self._keeper.journal.files[kind]
-        read_stored(self._bucket, self.folder, entry, take=lambda batch: self._take(kind, batch))
-
-    def _problem(self, kind: str, words: str) -> None:
-        with self._lock:
-            self._problems[kind] = words
+        try:
+            read_stored(
+                self._bucket,
+                self.folder,
+                entry,
+                take=lambda batch: self._evidence.take(kind, batch),
+                passed=lambda _: self._go_on(),
+            )
+        except FileDamaged:
+            self._evidence.begin(kind)
+            return False
+        return True
 
     def _judge(self) -> None:
-        """What is wrong beyond single files: references, and shrinking against earlier backups."""
-        files = self._keeper.journal.files
-        for child, columns in self._references.dangling().items():
-            for column, found in columns.items():
-                if found.parent_type in files:
-                    self._problem(f"{child}.{column}", f"{child}: {found.words(column)}")
-        if self._accept_shrink:
-            return
-        rows = {kind: entry.rows for kind, entry in files.items()}
-        catalogue = Catalogue(self._bucket, folder_of(self._workspace))
-        earlier = (backup.manifest for backup in catalogue.list() if backup.manifest)
-        for number, words in enumerate(shrunk(rows, self._coverage, earlier)):
-            self._problem(f"shrunk {number}", words)
+        journal = self._keeper.journal
+        for kind, doubt in journal.doubts.items():
+            self._evidence.problem(kind, doubt)
+        self._evidence.judge_references(journal.files)
+        if not self._accept_shrink:
+            backups = Catalogue(self._bucket, folder_of(self._workspace)).list()
+            earlier = (backup.manifest for backup in backups if backup.manifest)
+            self._evidence.judge_sizes(journal, earlier)
 
     def _describe_schemas(self) -> SchemasEntry:
         read = schemas.read_schemas(self._ptolemy)
+        if read.unanswered:
+            self._evidence.problem(
+                "schemas",
+                f"schemas.json lacks {', '.join(read.unanswered)}: Ptolemy did not answer. Without "
+                "types and fields nobody can check beforehand where the backup can be restored.",
+            )
         content = schemas.encode(read)
         self._bucket.write(f"{self.folder}/{schemas.SCHEMAS}", content)
         return SchemasEntry.of(schemas.SCHEMAS, content, read.missing)
 
     def _manifest(self, described: SchemasEntry) -> Manifest:
         journal, coverage = self._keeper.journal, self._coverage
-        wanted = [kind for kind in coverage.resource_types if kind not in self._refused]
+        refused = self._evidence.refused
+        wanted = [kind for kind in coverage.resource_types if kind not in refused]
         whole = set(coverage.resource_types) == set(RESOURCE_TYPES) and not coverage.filter
-        complete = not self._problems and all(kind in journal.files for kind in wanted)
+        complete = not self._evidence.problems and all(kind in journal.files for kind in wanted)
         facts: dict[str, Any] = {
             "backup_id": journal.backup_id,
             "workspace_id": self._workspace.id,
@@ -328,8 +373,8 @@ class BackupInMaking:
             "finished_at": self._clock.now(),
             "tool_version": __version__,
             "files": [journal.files[kind] for kind in wanted if kind in journal.files],
-            "problems": list(self._problems.values()),
-            "not_covered": [*NOT_COVERED, *self._refused.values()],
+            "problems": self._evidence.problems,
+            "not_covered": [*NOT_COVERED, *refused.values()],
             "schemas": described,
             "run_id": journal.run_id,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from urllib.parse import quote
@@ -23,21 +24,15 @@ def folder_of(workspace: Workspace) -> str:
     return quote(workspace.slug or workspace.id, safe="")
 
 
-def made_by(
-    bucket: Bucket, workspace: Workspace, scheduled: datetime, run_id: str
-) -> Manifest | None:
-    """The manifest an earlier try of this very run wrote before it was killed (S17)."""
-    for backup_id in _ids(scheduled):
-        content = bucket.read(f"{folder_of(workspace)}/{backup_id}/{MANIFEST}")
-        if content is None:
-            return None
-        try:
-            manifest = decode(content)
-        except ManifestDamaged:
-            continue
-        if manifest.run_id == run_id:
-            return manifest
-    return None
+@dataclass(frozen=True)
+class Opened:
+    """The backup a run works on."""
+
+    keeper: JournalKeeper
+    continued: bool
+    """Whether an interrupted run began it."""
+    manifest: Manifest | None = None
+    """Of one that was complete when its run died before it could tell anybody (S17)."""
 
 
 def open_backup(
@@ -48,8 +43,8 @@ def open_backup(
     scheduled: datetime,
     run_id: str,
     now: datetime,
-) -> tuple[JournalKeeper, bool]:
-    """The journal of the backup to make, and whether it goes on with an unfinished one.
+) -> Opened:
+    """The backup to make: one that an interrupted run left, or a new one.
 
     The lease keeps every other backup of the workspace away meanwhile.
 
@@ -62,33 +57,42 @@ def open_backup(
         now: to tell how old an unfinished one is.
     """
     home = folder_of(workspace)
-    for backup_id in sorted(bucket.folders(f"{home}/"), reverse=True):
-        journal = _unfinished(bucket, f"{home}/{backup_id}")
-        if journal and journal.can_be_continued(workspace.id, coverage, now):
+    taken = set(bucket.folders(f"{home}/"))
+    for backup_id in sorted(taken, reverse=True):
+        folder = f"{home}/{backup_id}"
+        journal = _journal(bucket, folder)
+        fits = journal and journal.can_be_continued(workspace.id, coverage, now)
+        page = bucket.read(f"{folder}/{MANIFEST}")
+        if journal and fits and page is None:
             journal = msgspec.structs.replace(journal, run_id=run_id)
-            return _kept(bucket, home, journal), True
-        if journal is None and bucket.head(f"{home}/{backup_id}/{MANIFEST}"):
+            return Opened(_begun(bucket, folder, journal), continued=True)
+        if page is not None:
+            manifest = _complete(page)
+            if journal and fits and manifest and not journal.ended:
+                return Opened(JournalKeeper(bucket, folder, journal), True, manifest)
             break  # older than a finished one: whatever lies there was given up
     journal = Journal(
-        backup_id=_free_id(bucket, home, scheduled),
+        backup_id=next(found for found in _ids(scheduled) if found not in taken),
         workspace_id=workspace.id,
         run_id=run_id,
         started_at=now,
         coverage=coverage,
     )
-    return _kept(bucket, home, journal), False
+    return Opened(_begun(bucket, f"{home}/{journal.backup_id}", journal), continued=False)
 
 
-def _unfinished(bucket: Bucket, folder: str) -> Journal | None:
-    if bucket.head(f"{folder}/{MANIFEST}"):
-        return None
+def _journal(bucket: Bucket, folder: str) -> Journal | None:
     content = bucket.read(f"{folder}/{JOURNAL}")
     return read_journal(content) if content else None
 
 
-def _free_id(bucket: Bucket, home: str, scheduled: datetime) -> str:
-    taken = set(bucket.folders(f"{home}/"))
-    return next(backup_id for backup_id in _ids(scheduled) if backup_id not in taken)
+def _complete(page: bytes) -> Manifest | None:
+    """The manifest, if it can be believed and is COMPLETE."""
+    try:
+        manifest = decode(page)
+    except ManifestDamaged:
+        return None
+    return manifest if manifest.state == "COMPLETE" else None
 
 
 def _ids(scheduled: datetime) -> Iterator[str]:
@@ -99,7 +103,7 @@ def _ids(scheduled: datetime) -> Iterator[str]:
         yield f"{first}-{number}"
 
 
-def _kept(bucket: Bucket, home: str, journal: Journal) -> JournalKeeper:
-    keeper = JournalKeeper(bucket, f"{home}/{journal.backup_id}", journal)
+def _begun(bucket: Bucket, folder: str, journal: Journal) -> JournalKeeper:
+    keeper = JournalKeeper(bucket, folder, journal)
     keeper.begin()
     return keeper

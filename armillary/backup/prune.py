@@ -13,14 +13,28 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from armillary.backup.bucket import Bucket, Listed, NotDeleted, UnfinishedUpload
-from armillary.backup.catalogue import Backup, Catalogue, UnfinishedBackup
-from armillary.backup.manifest import MANIFEST
-from armillary.backup.retention import Candidate, Decision, Retention, decide, lock_warning
+from armillary.backup.catalogue import Backup, Catalogue, UnfinishedBackup, parsed
+from armillary.backup.manifest import FULL, MANIFEST
+from armillary.backup.retention import AHEAD, Candidate, Decision, Retention, decide, lock_warning
 from armillary.backup.verify import verify
-from armillary.errors import ConfigurationError, PlanRefused, StoreFailed
+from armillary.errors import (
+    ArmillaryError,
+    ConfigurationError,
+    PlanRefused,
+    RunStopped,
+    StoreFailed,
+)
 
 SWEEP_AFTER = timedelta(days=2)
 """Nothing was written to it for so long: no run goes on with it any more."""
+
+SHOWN = 3
+"""Problems of one backup in one sentence."""
+
+REFUSED = (
+    "The credentials may lack s3:DeleteObject and s3:DeleteObjectVersion, or a legal hold lies on "
+    "it."
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,8 @@ class PrunePlan:
     sweeps: tuple[Sweep, ...]
     uploads: tuple[UnfinishedUpload, ...]
     """Multipart uploads that were never finished; the store charges for their parts."""
-    newest_good: str
-    """Folder of the newest full COMPLETE backup, for whose sake others may go; blank: none."""
+    relied_on: tuple[str, ...]
+    """Folders of the newest complete backups, for whose sake older ones may go."""
     withheld: str
     """Why nothing at all is removed; blank when nothing stands against it."""
     warnings: tuple[str, ...]
@@ -112,11 +126,13 @@ class Pruned:
     failed: list[Left] = field(default_factory=list)
     freed_bytes: int = 0
     withheld: str = ""
+    stopped: str = ""
+    """Why it ended before everything was attempted; blank when it did not."""
 
     @property
     def state(self) -> Literal["Completed", "Withheld", "Partial"]:
         """Of a run that carries the plan out."""
-        if self.failed:
+        if self.failed or self.stopped:
             return "Partial"
         return "Withheld" if self.withheld else "Completed"
 
@@ -125,13 +141,22 @@ class Pruned:
         return {"state": self.state, **asdict(self)}
 
 
+class PruningFailed(ArmillaryError):
+    """Something could not be removed, or the run was stopped; what was done is kept here."""
+
+    def __init__(self, message: str, made: PrunePlan, done: Pruned) -> None:
+        self.made = made
+        self.done = done
+        super().__init__(message)
+
+
 def plan(
     catalogue: Catalogue, policy: Retention, now: datetime, *, lock_days: int | None = None
 ) -> PrunePlan:
     """Look at everything and decide; nothing is changed.
 
-    The newest good backup is asked for file by file before others may go (depth ``present``): if
-    one of its files is missing or changed, nothing is removed at all (S24).
+    The newest complete backups are asked for file by file before others may go (depth
+    ``present``): if a file is missing or changed, nothing is removed at all (S24).
 
     Args:
         catalogue: of one workspace.
@@ -142,37 +167,37 @@ def plan(
     Raises:
         StoreFailed, ConfigurationError: the bucket cannot be read.
     """
-    backups: list[Backup] = []
+    backups: list[_Known] = []
     sweeps: list[Sweep] = []
+    newest: dict[str, Backup] = {}
     for entry in catalogue.entries():
         if isinstance(entry, Backup):
-            backups.append(entry)
+            known = _known(entry)
+            backups.append(known)
+            if known.counts(now):
+                newest.setdefault(known.coverage, entry)
         elif sweep := _sweep(entry, list(catalogue.bucket.list(f"{entry.folder}/")), now):
             sweeps.append(sweep)
-    decisions = decide([_candidate(backup) for backup in backups], policy, now)
-    kept = {decision.backup_id: decision.keep for decision in decisions}
-    good = next((found for found in backups if _good(found)), None)
-    withheld = _doubt(catalogue.bucket, good)
-    gone = [] if withheld else [backup for backup in backups if not kept[backup.backup_id]]
+    decisions = decide([backup.candidate for backup in backups], policy, now)
+    kept = {decision.backup_id for decision in decisions if decision.keep}
+    gone = [backup for backup in reversed(backups) if backup.candidate.backup_id not in kept]
+    needed = {FULL, *(backup.coverage for backup in gone)}
+    relied_on = [backup for coverage, backup in newest.items() if coverage in needed]
+    withheld = next(filter(None, (_doubt(catalogue.bucket, found) for found in relied_on)), "")
+    uploads, unknown = _old_uploads(catalogue, now)
     return PrunePlan(
         place=catalogue.place,
         policy=policy,
         made_at=now,
         decisions=tuple(decisions),
-        removals=tuple(
-            Removal(backup.backup_id, backup.folder, backup.bytes) for backup in reversed(gone)
-        ),
+        removals=() if withheld else tuple(backup.removal for backup in gone),
         sweeps=() if withheld else tuple(sweeps),
-        uploads=()
-        if withheld
-        else tuple(
-            upload
-            for upload in catalogue.bucket.unfinished_uploads(f"{catalogue.folder}/")
-            if now - upload.started > SWEEP_AFTER
-        ),
-        newest_good=good.folder if good else "",
+        uploads=() if withheld else tuple(uploads),
+        relied_on=tuple(backup.folder for backup in relied_on),
         withheld=withheld,
-        warnings=_warnings(backups, policy, lock_days),
+        warnings=tuple(
+            filter(None, [*_warnings(backups, now), lock_warning(policy, lock_days), unknown])
+        ),
     )
 
 
@@ -184,46 +209,69 @@ def apply(
     Args:
         prune_plan: made just before; a lease keeps others away meanwhile.
         bucket: where it all lies.
-        go_on: called before each deletion; raises to stop (a lost lease).
+        go_on: called before each deletion; raises ``RunStopped`` to stop (a lost lease).
 
     Raises:
-        PlanRefused: the newest good backup is gone since the plan was made.
+        PlanRefused: a newest complete backup is gone since the plan was made.
     """
     done = Pruned(withheld=prune_plan.withheld)
-    if prune_plan.removals and prune_plan.newest_good:
-        _still_there(bucket, prune_plan.newest_good)
-    for removal in prune_plan.removals:
-        go_on()
-        if _deleted(bucket, removal.folder, removal.backup_id, done, manifest_first=True):
-            done.removed.append(removal.backup_id)
-            done.freed_bytes += removal.stored_bytes
-    for sweep in prune_plan.sweeps:
-        go_on()
-        if _deleted(bucket, sweep.folder, sweep.backup_id, done, manifest_first=False):
-            done.swept.append(sweep.backup_id)
-            done.freed_bytes += sweep.stored_bytes
-    for upload in prune_plan.uploads:
-        go_on()
-        try:
-            bucket.abort(upload)
-            done.uploads_ended.append(upload.key)
-        except (StoreFailed, ConfigurationError) as error:
-            done.failed.append(Left(upload.key, str(error)))
+    if prune_plan.removals:
+        _still_there(bucket, prune_plan.relied_on)
+    try:
+        for removal in prune_plan.removals:
+            go_on()
+            if _deleted(bucket, removal.folder, removal.backup_id, done, manifest_first=True):
+                done.removed.append(removal.backup_id)
+                done.freed_bytes += removal.stored_bytes
+        for sweep in prune_plan.sweeps:
+            go_on()
+            if _deleted(bucket, sweep.folder, sweep.backup_id, done, manifest_first=False):
+                done.swept.append(sweep.backup_id)
+                done.freed_bytes += sweep.stored_bytes
+        for upload in prune_plan.uploads:
+            go_on()
+            try:
+                bucket.abort(upload)
+                done.uploads_ended.append(upload.key)
+            except (StoreFailed, ConfigurationError) as error:
+                done.failed.append(Left(upload.key, _why(error)))
+    except RunStopped as error:
+        done.stopped = str(error)
     return done
 
 
-def _candidate(backup: Backup) -> Candidate:
-    return Candidate(
-        backup.backup_id,
-        backup.scheduled_at,
-        backup.manifest.covers if backup.manifest else None,
-        complete=backup.state == "COMPLETE",
-        proven=backup.proven is not None,
+@dataclass(frozen=True)
+class _Known:
+    """A backup without its manifest, so that thousands take no memory (S19)."""
+
+    candidate: Candidate
+    removal: Removal
+    damaged: str
+
+    @property
+    def coverage(self) -> str:
+        return self.candidate.coverage or ""
+
+    def in_the_future(self, now: datetime) -> bool:
+        return self.candidate.at > now + AHEAD
+
+    def counts(self, now: datetime) -> bool:
+        """Whether older ones of its coverage may go for its sake."""
+        return self.candidate.complete and not self.in_the_future(now)
+
+
+def _known(backup: Backup) -> _Known:
+    return _Known(
+        Candidate(
+            backup.backup_id,
+            backup.scheduled_at,
+            backup.manifest.covers if backup.manifest else None,
+            complete=backup.state == "COMPLETE",
+            proven=backup.proven is not None,
+        ),
+        Removal(backup.backup_id, backup.folder, backup.bytes),
+        backup.damaged,
     )
-
-
-def _good(backup: Backup) -> bool:
-    return backup.full_and_complete and not backup.in_the_future
 
 
 def _sweep(entry: UnfinishedBackup, held: Sequence[Listed], now: datetime) -> Sweep | None:
@@ -237,72 +285,89 @@ def _sweep(entry: UnfinishedBackup, held: Sequence[Listed], now: datetime) -> Sw
     return Sweep(entry.backup_id, entry.folder, stored, last, entry.owner)
 
 
-def _doubt(bucket: Bucket, good: Backup | None) -> str:
-    """Why the newest good backup cannot stand for those that would go; blank if it can."""
-    if good is None:
-        return ""
-    problems = verify(bucket, good, depth="present").problems
+def _old_uploads(catalogue: Catalogue, now: datetime) -> tuple[list[UnfinishedUpload], str]:
+    """Uploads into folders of backups that nobody works on; and a warning if nobody can tell."""
+    home = f"{catalogue.folder}/"
+    try:
+        begun = list(catalogue.bucket.unfinished_uploads(home))
+    except (StoreFailed, ConfigurationError) as error:
+        return [], f"Unfinished uploads could not be listed, and none is ended: {_why(error)}"
+    return [
+        upload
+        for upload in begun
+        if parsed(upload.key.removeprefix(home).partition("/")[0])
+        and now - upload.started > SWEEP_AFTER
+    ], ""
+
+
+def _doubt(bucket: Bucket, newest: Backup) -> str:
+    """Why a newest complete backup cannot stand for those that would go; blank if it can."""
+    problems = verify(bucket, newest, depth="present").problems
     if not problems:
         return ""
-    shown = " ".join(f"{problem.key}: {problem.what}" for problem in problems[:3])
+    shown = " ".join(f"{problem.key}: {problem.what}" for problem in problems[:SHOWN])
     return (
-        f"the newest complete backup, {good.backup_id}, is not whole any more. {shown} The older "
-        f"ones may be needed: make a new backup first, and look at this one with `armillary verify "
-        f"--backup {good.backup_id}`."
+        f"the newest complete backup, {newest.backup_id}, is not whole any more. {shown} The older "
+        "ones may be needed: make a new backup first, and look at this one with `armillary verify "
+        f"--backup {newest.backup_id}`."
     )
 
 
-def _warnings(
-    backups: Sequence[Backup], policy: Retention, lock_days: int | None
-) -> tuple[str, ...]:
+def _warnings(backups: Sequence[_Known], now: datetime) -> list[str]:
     found = []
-    if backups and not any(_good(backup) for backup in backups):
+    if backups and not any(known.coverage == FULL and known.counts(now) for known in backups):
         found.append("There is no complete backup of everything.")
-    if backups and not any(backup.proven for backup in backups):
+    if backups and not any(known.candidate.proven for known in backups):
         found.append("No backup has been proven by a restore.")
     found += [
-        f"{backup.backup_id} is dated in the future and kept: look at the clock of the machine "
-        "that made it."
-        for backup in backups
-        if backup.in_the_future
+        f"{known.candidate.backup_id} is dated in the future and kept: look at the clock of the "
+        "machine that made it."
+        for known in backups
+        if known.in_the_future(now)
     ]
     found += [
-        f"{backup.backup_id} is damaged and kept: {backup.damaged}"
-        for backup in backups
-        if backup.manifest is None
+        f"{known.candidate.backup_id} cannot be believed and is kept: {known.damaged}"
+        for known in backups
+        if known.damaged
     ]
-    return tuple(filter(None, [*found, lock_warning(policy, lock_days)]))
+    return found
 
 
-def _still_there(bucket: Bucket, newest_good: str) -> None:
-    if bucket.head(f"{newest_good}/{MANIFEST}") is None:
-        raise PlanRefused(
-            f"The newest complete backup, {bucket.place}/{newest_good}, has lost its manifest "
-            "since the plan was made.",
-            next_step="Nothing was removed. Find out who deleted it, then plan again.",
-        )
+def _still_there(bucket: Bucket, relied_on: Iterable[str]) -> None:
+    for folder in relied_on:
+        if bucket.head(f"{folder}/{MANIFEST}") is None:
+            raise PlanRefused(
+                f"The newest complete backup, {bucket.place}/{folder}, has lost its manifest "
+                "since the plan was made.",
+                next_step="Nothing was removed. Find out who deleted it, then plan again.",
+            )
 
 
 def _deleted(
     bucket: Bucket, folder: str, backup_id: str, done: Pruned, *, manifest_first: bool
 ) -> bool:
     """Delete a folder; False if something of it is left, which is then noted."""
+    manifest = f"{folder}/{MANIFEST}"
     try:
-        manifest = f"{folder}/{MANIFEST}"
-        # Files of one backup are locked alike and the manifest last: while it stays, all stay.
-        if manifest_first and (left := bucket.delete([manifest])):
-            _note(backup_id, left, done, "")
+        if manifest_first:
+            # Files of one backup are locked alike and the manifest last: while it stays, all stay.
+            if left := bucket.delete([manifest]):
+                _note(backup_id, left, done, "")
+                return False
+        elif bucket.head(manifest):
+            done.failed.append(
+                Left(backup_id, "It has got a manifest since the plan was made: it was not swept.")
+            )
             return False
-        left = bucket.delete([found.key for found in bucket.list(f"{folder}/")])
+        left = bucket.delete(bucket.kept(f"{folder}/"))
     except (StoreFailed, ConfigurationError) as error:
-        done.failed.append(Left(backup_id, str(error)))
+        done.failed.append(Left(backup_id, _why(error)))
         return False
     _note(backup_id, left, done, f"Of its files {len(left):,} are still there. ")
     return not left
 
 
-def _note(backup_id: str, left: Iterable[NotDeleted], done: Pruned, before: str) -> None:
-    left = list(left)
+def _note(backup_id: str, left: Sequence[NotDeleted], done: Pruned, before: str) -> None:
     if not left:
         return
     locks = [found.locked_until for found in left if found.locked_until]
@@ -313,4 +378,11 @@ def _note(backup_id: str, left: Iterable[NotDeleted], done: Pruned, before: str)
         )
     else:
         reason = next(found.reason for found in left if not found.locked_until)
-        done.failed.append(Left(backup_id, f"{before}{reason}"))
+        done.failed.append(Left(backup_id, f"{before}{reason} {REFUSED}"))
+
+
+def _why(error: ArmillaryError) -> str:
+    """What a store's fault means here: nothing is continued, the next start tries again."""
+    if isinstance(error, ConfigurationError):
+        return str(error)
+    return f"{error.message} The next start tries again."

@@ -63,6 +63,7 @@ def summary(prune_plan: PrunePlan, done: Pruned | None = None) -> str:
             f"{len(done.swept):,} unfinished ones swept, {len(done.uploads_ended):,} unfinished "
             f"uploads ended: {size(done.freed_bytes)}."
         )
+        parts += [f"Stopped before the end: {done.stopped}"] if done.stopped else []
         parts += [f"{left.what} was left: {left.why}" for left in done.locked]
         parts += [f"{left.what} could not be removed: {left.why}" for left in done.failed]
     return " ".join([*parts, *prune_plan.warnings])

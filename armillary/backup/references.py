@@ -1,6 +1,7 @@
 """Whether what the rows of a backup refer to is in the backup too.
 
-Only distinct names are kept: two million values of 100,000 instruments need 100,000 of them.
+Only distinct names are kept, and only of what others refer to: two million values of 100,000
+instruments need the names of the instruments, and no more.
 """
 
 from __future__ import annotations
@@ -8,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from armillary.backup.resources import REFERENCES
+from armillary.backup.resources import CHILDREN, REFERENCES
 from armillary.backup.rows import RowBatch
 
 EXAMPLES = 3
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BLANK = {None, ""}
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,28 @@ class Dangling:
 
 @dataclass
 class _Held:
-    """What the rows of one type are called."""
+    """What the rows of one type are called, and by which kind of name."""
 
+    rows: int = 0
     names: set[str] = field(default_factory=set)
-    tell_id: bool = False
-    tell_identifier: bool = False
+    by_uuid: bool = False
+    by_other: bool = False
 
-    def can_tell(self, name: str) -> bool:
-        """Whether a row of this name would have been seen (contract N12)."""
-        return self.tell_id if _UUID.fullmatch(name) else self.tell_identifier or self.tell_id
+    def take(self, batch: RowBatch) -> None:
+        self.rows += batch.rows
+        for column in ("id", "identifier"):
+            told = [cell for cell in batch.columns.get(column, ()) if cell]
+            if told:
+                is_uuid = _is_uuid(told[0])
+                self.by_uuid |= is_uuid
+                self.by_other |= not is_uuid
+                self.names.update(told)
+
+    def lacks(self, name: str) -> bool:
+        """Whether a row of this name would have been seen and was not (contract N12)."""
+        if name in self.names:
+            return False
+        return not self.rows or (self.by_uuid if _is_uuid(name) else self.by_other)
 
 
 class References:
@@ -54,22 +71,19 @@ class References:
 
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}
-        self._meant: dict[str, dict[str, set[str]]] = {}
+        self._meant: dict[str, dict[str, set[Any]]] = {}
 
     def take(self, resource_type: str, batch: RowBatch) -> None:
         """Some rows of a type."""
-        held = self._held.setdefault(resource_type, _Held())
-        for column in ("id", "identifier"):
-            cells = batch.columns.get(column)
-            if cells and any(cells):
-                held.names.update(cell for cell in cells if cell)
-                held.tell_id |= column == "id"
-                held.tell_identifier |= column == "identifier"
+        if CHILDREN.get(resource_type):
+            self._held.setdefault(resource_type, _Held()).take(batch)
         meant = self._meant.setdefault(resource_type, {})
         for column in REFERENCES.get(resource_type, {}):
             cells = batch.columns.get(column)
             if cells:
-                meant.setdefault(column, set()).update(cell for cell in set(cells) if cell)
+                names = meant.setdefault(column, set())
+                names.update(cells)
+                names -= _BLANK
 
     def forget(self, resource_type: str) -> None:
         """The type is about to pass anew."""
@@ -89,12 +103,14 @@ class References:
                 parent = self._held.get(parent_type)
                 if parent is None:
                     continue
-                missing = names - parent.names
-                if parent.names:
-                    missing = {name for name in missing if parent.can_tell(name)}
+                missing = [name for name in names if parent.lacks(name)]
                 if missing:
                     examples = tuple(sorted(missing)[:EXAMPLES])
                     found.setdefault(child, {})[column] = Dangling(
                         parent_type, len(missing), examples
                     )
         return found
+
+
+def _is_uuid(name: str) -> bool:
+    return _UUID.fullmatch(name) is not None

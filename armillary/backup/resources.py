@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal, get_args
 
 from armillary.errors import ConfigurationError
+
+ResourceType = Literal[
+    "time_series_values",
+    "composite_time_series_values",
+    "market_listing_suspensions",
+    "market_calendars",
+    "market_listings",
+    "instruments",
+    "markets",
+]
+
+RESOURCE_TYPES: tuple[str, ...] = get_args(ResourceType)
+"""Every exportable type, children before their parents: no child may be newer than its parent."""
 
 REFERENCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -22,9 +36,6 @@ REFERENCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 The type of a value (``type_id``) is a schema, which no export carries: it is not checked.
 """
-
-RESOURCE_TYPES: tuple[str, ...] = tuple(REFERENCES)
-"""Every exportable type, children before their parents: no child may be newer than its parent."""
 
 CHILDREN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

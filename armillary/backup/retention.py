@@ -195,8 +195,9 @@ def _whatever_the_rules_say(backup: Candidate, now: datetime) -> list[str]:
         )
     if backup.damaged:
         found.append(
-            "Its manifest is damaged, so nobody knows what it holds: look at it, then delete its "
-            "folder by hand."
+            "Its manifest cannot be believed, so nobody knows what it holds. `armillary verify "
+            f"--backup {backup.backup_id}` says why, and whether it can be brought back; if not, "
+            "delete its folder by hand."
         )
     return found
 

@@ -10,23 +10,23 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from types import NoneType
 from typing import Any, Literal, Protocol
 
 import msgspec
 import pyarrow as pa
 from pyarrow import csv
 
-from armillary.backup.resources import REFERENCES
+from armillary.backup.cuts import UNREADABLE, Cuts
+from armillary.backup.resources import CHILDREN, REFERENCES
 from armillary.errors import ExportDamaged
 
-PIECE_BYTES = 4 * 1024**2
+PIECE_BYTES = 1024**2
 """So much is decoded at a time."""
 
 LONGEST_ROW_BYTES = 64 * 1024**2
 """A piece grows up to this while no end of a row is found in it; then the file is damaged."""
-
-CUTS = 8
-"""So many places are tried where one row may end and the next begin, before more is read."""
 
 SNIFFED_BYTES = 64
 """So much of the beginning tells what a file is."""
@@ -35,7 +35,6 @@ ARCHIVED_AT = "archived_at"
 
 BOM = b"\xef\xbb\xbf"
 
-_BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
 _HEAD = re.compile(rb'\s*(?:\[|\{.*?"data"\s*:\s*\[)', re.DOTALL)
 _LONGEST_HEAD_BYTES = 64 * 1024
 
@@ -55,8 +54,13 @@ class RowBatch:
 
 
 def wanted_columns(resource_type: str) -> tuple[str, ...]:
-    """The columns that a batch of this type can have."""
-    return ("id", "identifier", ARCHIVED_AT, *REFERENCES.get(resource_type, {}))
+    """The columns that a batch of this type can have.
+
+    Only a type that others refer to tells its names: two million values have two million UUIDs,
+    and nobody asks for one of them.
+    """
+    names = ("id", "identifier") if CHILDREN.get(resource_type) else ()
+    return (*names, ARCHIVED_AT, *REFERENCES.get(resource_type, {}))
 
 
 class _Reader(Protocol):
@@ -82,7 +86,7 @@ class RowReader:
         """The rows that are whole by now."""
         reader = self._reader
         if reader is None:
-            self._start += chunk
+            self._start = (self._start + chunk).removeprefix(BOM).lstrip()
             if len(self._start) < SNIFFED_BYTES:
                 return
             reader, chunk = self._begin()
@@ -104,8 +108,7 @@ class RowReader:
         return batch
 
     def _begin(self) -> tuple[_Reader, bytes]:
-        start = self._start.removeprefix(BOM)
-        text = start.lstrip()
+        start = text = self._start
         if not text:
             raise ExportDamaged("The export is empty: it has not a single character.")
         if text[:1] == b"<":
@@ -135,6 +138,7 @@ class _JsonRows:
         self._decode_whole = msgspec.json.Decoder(whole).decode
         self._head: bytes | None = None
         self._buffer = bytearray()
+        self._cuts = Cuts(self._decode_rows)
         self._try_at = PIECE_BYTES
 
     def feed(self, chunk: bytes) -> Iterator[RowBatch]:
@@ -142,7 +146,7 @@ class _JsonRows:
         if self._head is None and not self._found_head():
             return
         while len(self._buffer) >= self._try_at:
-            rows = self._cut()
+            rows = self._cuts.take(self._buffer)
             if rows is None:
                 if self._try_at >= LONGEST_ROW_BYTES:
                     raise ExportDamaged(
@@ -150,22 +154,19 @@ class _JsonRows:
                         "could be found: it is no list of records, or damaged."
                     )
                 self._try_at *= 2
-                return
+                continue
             self._try_at = PIECE_BYTES
             yield self._batch(rows)
 
     def close(self) -> Iterator[RowBatch]:
         if self._head is None and not self._found_head():
-            raise ExportDamaged(
-                "The export is JSON but no list of records; it begins with "
-                f"{bytes(self._buffer[:SNIFFED_BYTES]).decode(errors='replace')!r}."
-            )
+            raise self._no_list()
         assert self._head is not None  # noqa: S101 - found above
         rest = self._head + bytes(self._buffer)
         try:
             wrapped = self._head.lstrip()[:1] == b"{"
             rows = self._decode_whole(rest).data if wrapped else self._decode_rows(rest)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ExportDamaged(
                 f"The export is cut off or damaged: its end cannot be read as JSON ({error})."
             ) from None
@@ -174,56 +175,36 @@ class _JsonRows:
     def _found_head(self) -> bool:
         found = _HEAD.match(self._buffer[:_LONGEST_HEAD_BYTES])
         if found is None:
+            if len(self._buffer) >= _LONGEST_HEAD_BYTES:
+                raise self._no_list()
             return False
         self._head = bytes(self._buffer[: found.end()])
         del self._buffer[: found.end()]
         return True
 
-    def _cut(self) -> list[Any] | None:
-        """Decode up to a place where a row ends, and keep the rest; None if none is found.
-
-        The place may lie within a text or a nested list: then what is before it cannot be decoded.
-        """
-        end = len(self._buffer)
-        for _ in range(CUTS):
-            found = self._last_between(end)
-            if found is None:
-                return None
-            try:
-                rows = self._decode_rows(b"[" + self._buffer[: found.start() + 1] + b"]")
-            except msgspec.DecodeError:
-                end = found.start()
-                continue
-            del self._buffer[: found.end() - 1]
-            return list(rows)
-        return None
-
-    def _last_between(self, end: int) -> re.Match[bytes] | None:
-        """The last place before ``end`` that looks like the end of one row and the next's start."""
-        size = 4096
-        while True:
-            start = max(0, end - size)
-            found = None
-            for found in _BETWEEN_ROWS.finditer(self._buffer, start, end):  # noqa: B007 - the last
-                pass
-            if found is not None or start == 0:
-                return found
-            size *= 8
+    def _no_list(self) -> ExportDamaged:
+        return ExportDamaged(
+            "The export is JSON but no list of records; it begins with "
+            f"{bytes(self._buffer[:SNIFFED_BYTES]).decode(errors='replace')!r}."
+        )
 
     def _batch(self, rows: Sequence[Any]) -> RowBatch:
         columns: dict[str, Column] = {}
         for name in self._wanted:
-            cells = [getattr(row, name) for row in rows]
+            cells = list(map(attrgetter(name), rows))
+            kinds = set(map(type, cells))
             other = self._objects.get(name)
-            if other:
-                nested = (getattr(row, other) for row in rows)
+            if other and msgspec.UnsetType in kinds:
+                nested = map(attrgetter(other), rows)
                 cells = [
                     cell if cell is not msgspec.UNSET else inner
                     for cell, inner in zip(cells, nested, strict=True)
                 ]
-            if rows and all(cell is msgspec.UNSET for cell in cells):
+                kinds = set(map(type, cells))
+            if kinds == {msgspec.UnsetType}:
                 continue
-            columns[name] = [cell if type(cell) is str else _named(cell) for cell in cells]
+            plain = kinds <= {str, NoneType}
+            columns[name] = cells if plain else [_named(cell) for cell in cells]
         return RowBatch(len(rows), columns)
 
 
@@ -254,14 +235,15 @@ class _CsvRows:
 
     def _end_of_rows(self) -> int:
         """Behind the last line end that is not within quotes; 0 if there is none."""
-        end = len(self._buffer)
-        for _ in range(CUTS * CUTS):
-            end = self._buffer.rfind(b"\n", 0, end)
-            if end < 0:
-                return 0
-            if self._buffer.count(b'"', 0, end) % 2 == 0:
-                return end + 1
-        return 0
+        end = self._buffer.rfind(b"\n")
+        within = self._buffer.count(b'"', 0, max(end, 0)) % 2
+        while end >= 0 and within:
+            # No line end after the quote that stands before this one ends a row either.
+            quote = self._buffer.rfind(b'"', 0, end)
+            before = self._buffer.rfind(b"\n", 0, quote)
+            within = (within - self._buffer.count(b'"', max(before, 0), end)) % 2
+            end = before
+        return end + 1
 
     def _batch(self, piece: bytes) -> RowBatch:
         try:
@@ -271,12 +253,15 @@ class _CsvRows:
                 return RowBatch(0, {name: [] for name in self._wanted if name in self._names})
             table = csv.read_csv(
                 io.BytesIO(piece),
-                read_options=csv.ReadOptions(column_names=self._header, use_threads=False),
+                # One block: a row that lies in two of them counts as an error.
+                read_options=csv.ReadOptions(
+                    column_names=self._header, use_threads=False, block_size=len(piece) + 1
+                ),
                 parse_options=csv.ParseOptions(newlines_in_values=True),
                 convert_options=self._options,
             )
         except pa.ArrowInvalid as error:
-            raise ExportDamaged(f"The export cannot be read as CSV: {error}") from None
+            raise ExportDamaged(f"The export cannot be read as CSV: {str(error)[:200]}") from None
         found = {name: table[name].to_pylist() for name in self._wanted if name in self._names}
         return RowBatch(table.num_rows, found)
 

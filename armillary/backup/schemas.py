@@ -8,6 +8,7 @@ for completeness.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -15,11 +16,19 @@ import msgspec
 from armillary.api.collection import Collection
 from armillary.api.envelope import Row
 from armillary.api.ptolemy import Ptolemy
-from armillary.errors import RequestRejected, UnexpectedAnswer
+from armillary.errors import (
+    AccessDenied,
+    ApiError,
+    RequestRejected,
+    TransientError,
+    UnexpectedAnswer,
+)
 
 SCHEMAS = "schemas.json"
 
 _OF_MARKETS = "no documented path (contract N5)"
+
+_NO_ANSWER = "did not answer"
 
 COLLECTIONS: Mapping[str, Callable[[Ptolemy], Collection]] = {
     "instrument_types": lambda ptolemy: ptolemy.instrument_types,
@@ -39,20 +48,30 @@ class Schemas(msgspec.Struct, frozen=True):
     missing: dict[str, str]
     """Why a resource is not there, by its name."""
 
+    @property
+    def unanswered(self) -> list[str]:
+        """What may well be there another time."""
+        return [name for name, why in self.missing.items() if why == _NO_ANSWER]
+
 
 def read_schemas(ptolemy: Ptolemy) -> Schemas:
     """Read every type and field, archived ones too where the service shows them.
 
+    A resource that is refused, unknown or not answered is noted as missing.
+
     Raises:
-        ApiError: the workspace could not be read at all; a resource alone that is refused or
-            unknown is noted as missing instead.
+        ApiError: no call is left, or the run has to end for another reason.
     """
     resources: dict[str, list[Row]] = {}
     missing: dict[str, str] = {}
     for name, collection in COLLECTIONS.items():
         try:
             resources[name] = collection(ptolemy).list()
-        except (RequestRejected, UnexpectedAnswer) as error:
+        except TransientError:
+            missing[name] = _NO_ANSWER
+        except (AccessDenied, RequestRejected, UnexpectedAnswer) as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                raise
             missing[name] = _why(name, error)
     return Schemas(resources, missing)
 
@@ -73,7 +92,7 @@ def decode(content: bytes) -> Schemas:
     return msgspec.json.decode(content, type=Schemas)
 
 
-def _why(name: str, error: RequestRejected | UnexpectedAnswer) -> str:
+def _why(name: str, error: ApiError) -> str:
     status = f"answered {error.status}" if error.status else "gave no readable answer"
     return f"{_OF_MARKETS}, {status}" if name.startswith("market_") else status
 

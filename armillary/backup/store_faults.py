@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
 )
 from urllib3.exceptions import HTTPError
@@ -19,7 +19,11 @@ from armillary.errors import ArmillaryError, ConfigurationError, StoreFailed
 
 ABSENT = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
 
-_DENIED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "UserSuspended"})
+DENIED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled", "UserSuspended"})
+
+_REPLACED = frozenset({"PreconditionFailed", "412"})
+"""The answer to a resumed reading of another object than before."""
+
 PERMISSIONS = {
     "HeadObject": "s3:GetObject and s3:ListBucket",
     "ListObjectsV2": "s3:ListBucket",
@@ -49,11 +53,6 @@ def told(place: str, what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _of_answer(place, what, error) from None
-    except S3UploadFailedError as error:
-        cause = error.__context__
-        if isinstance(cause, ClientError):
-            raise _of_answer(place, what, cause) from None
-        raise StoreFailed(f"{place}: {what} failed: {_first_line(cause or error)}") from None
     except (NoCredentialsError, PartialCredentialsError):
         raise ConfigurationError(
             f"{place}: there are no credentials for the backup store, neither in its block nor "
@@ -61,7 +60,13 @@ def told(place: str, what: str) -> Iterator[None]:
             next_step="Give the block credentials, or set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or give the machine a role.",
         ) from None
-    except (BotoCoreError, HTTPError) as error:
+    except ParamValidationError as error:
+        report = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"{place}: {what} is not possible: {report}",
+            next_step="Check bucket and prefix of the backup store.",
+        ) from None
+    except (BotoCoreError, HTTPError, OSError) as error:
         raise StoreFailed(f"{place}: {what} failed: {_first_line(error)}") from None
 
 
@@ -113,6 +118,17 @@ _REFUSALS = (
         "Renew them and start again: an interrupted backup is continued.",
     ),
     _Refusal(
+        frozenset({"MissingContentLength", "411"}),
+        "the store does not take boto3's checksums: it answered 411 {code} while {what}.",
+        "Set the checksums of the backup store to when_required (ARMILLARY_STORE_CHECKSUM).",
+    ),
+    _Refusal(
+        frozenset({"InvalidRequest", "InvalidArgument", "InvalidStorageClass", "NotImplemented"}),
+        "the store does not do what is asked of it while {what} ({code}).",
+        "It may not offer the encryption, the storage class or the Object Lock that the backup "
+        "store asks for: choose another, or take it out.",
+    ),
+    _Refusal(
         frozenset({"RequestTimeTooSkewed"}),
         "the store says that this machine's clock is wrong ({said}).",
         "Set the clock, then start again.",
@@ -122,7 +138,7 @@ _REFUSALS = (
 
 def _of_answer(place: str, what: str, error: ClientError) -> ArmillaryError:
     code, operation = code_of(error), str(error.operation_name)
-    said = str(error.response.get("Error", {}).get("Message", "")).strip()[:200]
+    said = str(error.response.get("Error", {}).get("Message") or "").strip()[:200]
     for refusal in _REFUSALS:
         if code in refusal.codes:
             words = refusal.message.format(code=code, said=said, what=what)
@@ -132,13 +148,15 @@ def _of_answer(place: str, what: str, error: ClientError) -> ArmillaryError:
             f"{place}: the encryption key cannot be used while {what} ({code}: {said}).",
             next_step="Check the key and the rights kms:GenerateDataKey and kms:Decrypt.",
         )
-    if code in _DENIED:
+    if code in DENIED:
         permission = PERMISSIONS.get(operation, f"s3:{operation}")
         return ConfigurationError(
             f"{place}: {what} is denied ({code}{f': {said}' if said else ''}).",
             next_step=f"The credentials need {permission}; with encryption by a key also "
             "kms:GenerateDataKey and kms:Decrypt.",
         )
+    if code in _REPLACED and operation == "GetObject":
+        return StoreFailed(f"{place}: {what} failed: it was replaced meanwhile ({code}).")
     return StoreFailed(
         f"{place}: {what} failed: the store answered {status_of(error)} {code} to {operation}"
         f"{f' ({said})' if said else ''}."

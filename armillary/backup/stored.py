@@ -1,6 +1,7 @@
 """Reading one file of a backup back, and believing it only if it is what was written.
 
-What a restore would read is read: the object that is current now.
+What a restore would read is read: the object that is current now. Where the bucket keeps versions,
+it stays that one while it is read, whatever is written meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import IO, Protocol
 
 import zstandard
 
-from armillary.backup.bucket import Bucket
+from armillary.backup.bucket import Bucket, Stored
 from armillary.backup.manifest import FileEntry
 from armillary.backup.rows import RowBatch, RowReader
 from armillary.errors import ExportDamaged, FileDamaged
@@ -34,6 +35,7 @@ def read_stored(
     folder: str,
     entry: FileEntry,
     *,
+    current: Stored | None = None,
     take: Callable[[RowBatch], None] = _ignore,
     passed: Callable[[int], None] = _ignore,
 ) -> None:
@@ -43,6 +45,7 @@ def read_stored(
         bucket: where it lies.
         folder: of its backup.
         entry: what the manifest (or journal) says of it.
+        current: the object to read, if the store was asked already.
         take: given the rows as they pass. They are worth nothing if this function raises.
         passed: given the number of stored bytes, chunk by chunk.
 
@@ -51,10 +54,11 @@ def read_stored(
         StoreFailed, ConfigurationError: the bucket cannot be read.
     """
     key = f"{folder}/{entry.key}"
-    if bucket.head(key) is None:
+    current = current or bucket.head(key)
+    if current is None:
         raise FileDamaged(GONE)
     reader = RowReader(entry.resource_type)
-    with bucket.open(key) as body:
+    with bucket.open(key, version_id=current.version_id) as body:
         stored = _Hashed(body, passed)
         exported = _Hashed(_unpacked(stored, entry))
         broken = _read_rows(exported, reader, take)

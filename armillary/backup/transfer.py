@@ -12,15 +12,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import IO, Any, Literal, Protocol, cast
+from typing import IO, Any, Literal, Never, Protocol, cast
 
-import httpx
 import zstandard
 
 from armillary.backup.bucket import Bucket, Stored
-from armillary.backup.download import TIMEOUT, Download, Link, StartAgain
+from armillary.backup.download import NEXT_STEP, Download, Link, StartAgain, open_client
 from armillary.backup.examiner import Examiner
 from armillary.backup.pipe import Pipe, UploadEnded
 from armillary.backup.rows import RowBatch
@@ -28,7 +27,11 @@ from armillary.clock import Clock, SystemClock
 from armillary.errors import ExportDamaged, StoreFailed, TransferFailed
 
 ATTEMPTS = 3
-"""At one whole file (J10)."""
+"""At one whole file: a source that breaks off (J10), or a store that fails after boto3's own
+repeats (S01)."""
+
+PAUSE_SECONDS = 5.0
+"""Before a store that failed is tried once more; then twice as long."""
 
 ZSTD_LEVEL = 3
 
@@ -87,13 +90,15 @@ def transfer(
 
     Raises:
         TransferFailed: the export could not be had whole; nothing of it is left in the bucket.
-        StoreFailed, ConfigurationError: the bucket does not take it.
+        StoreFailed: the bucket did not take it, ``ATTEMPTS`` times.
+        ConfigurationError: the bucket will not take it, however often it is tried.
     """
+    clock = clock or SystemClock()
     why = ""
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
-        for _ in range(ATTEMPTS):
+    with open_client() as client:
+        for attempt in range(1, ATTEMPTS + 1):
             restart()
-            download = Download(link, client, clock=clock or SystemClock(), stop=stop)
+            download = Download(link, client, clock=clock, stop=stop)
             passing = _Passing(
                 bucket,
                 key,
@@ -106,9 +111,15 @@ def transfer(
                 return passing.run(download, progress, stop)
             except (StartAgain, ExportDamaged) as error:
                 why = str(error)
+            except StoreFailed:
+                if attempt == ATTEMPTS:
+                    raise
+                stop()
+                clock.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     raise TransferFailed(
         f"The export of {resource_type} was read {ATTEMPTS} times from its first byte and never "
-        f"came whole: {why}"
+        f"came whole: {why}",
+        next_step=NEXT_STEP,
     )
 
 
@@ -152,31 +163,32 @@ class _Passing:
         self._stored_bytes = 0
 
     def run(self, download: Download, progress: Progress, stop: Callable[[], None]) -> Transferred:
-        with ThreadPoolExecutor(1, thread_name_prefix="upload") as pool:
-            uploading = pool.submit(self._upload)
+        with self._examiner, ThreadPoolExecutor(1, thread_name_prefix="upload") as pool:
+            uploading: Future[Stored] | None = None
             try:
-                for chunk in _gathered(download):
-                    stop()
-                    self._examiner.put(chunk)
-                    self._hand_on(self._packer.compress(chunk))
-                    progress(self._examiner.bytes, self._examiner.reader.rows, download.length)
+                uploading = pool.submit(self._upload)
+                with closing(download.chunks()) as chunks:
+                    for chunk in _gathered(chunks):
+                        stop()
+                        self._examiner.put(chunk)
+                        self._hand_on(self._packer.compress(chunk))
+                        progress(self._examiner.bytes, self._examiner.reader.rows, download.length)
                 self._hand_on(self._packer.flush())
                 self._examiner.finish()
                 self._pipe.end()
+                stored = uploading.result()
             except UploadEnded:
-                uploading.result()  # tells why
-                raise
+                self._tell_why(uploading)
             except BaseException:
+                # Whatever it is, also a signal: nobody may wait at the other end for ever.
                 self._pipe.break_off()
                 self._wait_for_the_end(uploading)
                 raise
-            finally:
-                self._examiner.close()
-            stored = uploading.result()
         return self._moved(stored)
 
     def _hand_on(self, piece: bytes) -> None:
-        self._stored_hash.update(piece)
+        if self._compression != "none":
+            self._stored_hash.update(piece)
         self._stored_bytes += len(piece)
         self._pipe.put(piece)
 
@@ -187,11 +199,24 @@ class _Passing:
         finally:
             self._pipe.abandon()
 
-    @staticmethod
-    def _wait_for_the_end(uploading: Future[Stored]) -> None:
-        """Its parts are removed by then; what it says is only that it was broken off."""
-        with suppress(Exception):
+    def _tell_why(self, uploading: Future[Stored] | None) -> Never:
+        if uploading is not None:
             uploading.result()
+        raise StoreFailed(
+            f"{self._bucket.place}: the upload of {self._key} ended before its last byte."
+        )
+
+    @staticmethod
+    def _wait_for_the_end(uploading: Future[Stored] | None) -> None:
+        """Its parts are removed by then; what it says is only that it was broken off."""
+        if uploading is not None:
+            with suppress(Exception):
+                uploading.result()
+
+    def _stored_sha256(self) -> str:
+        """What is not packed is stored as it was exported: one hash is enough."""
+        plain = self._compression == "none"
+        return self._examiner.sha256 if plain else self._stored_hash.hexdigest()
 
     def _moved(self, stored: Stored) -> Transferred:
         if stored.bytes != self._stored_bytes:
@@ -207,7 +232,7 @@ class _Passing:
             bytes=self._examiner.bytes,
             sha256=self._examiner.sha256,
             stored_bytes=stored.bytes,
-            stored_sha256=self._stored_hash.hexdigest(),
+            stored_sha256=self._stored_sha256(),
             etag=stored.etag,
             version_id=stored.version_id,
             checksums=stored.checksums,
@@ -224,10 +249,10 @@ def _packer(compression: Compression) -> _Packer:
 GATHERED_BYTES = 512 * 1024
 
 
-def _gathered(download: Download) -> Iterator[bytes]:
+def _gathered(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Larger pieces: a connection gives some KiB at a time, and each piece has a price."""
     held = bytearray()
-    for chunk in download.chunks():
+    for chunk in chunks:
         held += chunk
         if len(held) >= GATHERED_BYTES:
             yield bytes(held)

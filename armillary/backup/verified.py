@@ -12,6 +12,9 @@ Depth = Literal["present", "content"]
 
 EXIT_CODES = {"Completed": 0, "Partial": 1, "Failed": 1}
 
+SHOWN = 3
+"""Problems in one line; the report has all."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -46,6 +49,11 @@ class Verified:
     """What is no problem but has to be known, such as what was not checked."""
 
     @property
+    def without_manifest(self) -> bool:
+        """Whether nobody knows what was written, because the manifest cannot be believed."""
+        return any(problem.resource_type == "manifest" for problem in self.problems)
+
+    @property
     def exit_code(self) -> int:
         """Of the command."""
         return EXIT_CODES[self.state]
@@ -64,7 +72,17 @@ class VerificationFailed(ArmillaryError):
 
 
 def verified_message(result: Verified) -> str:
-    """One line for a log and a state."""
+    """One line for a log and a state: the headline, and the first problems."""
+    problems = " ".join(f"{problem.key}: {problem.what}" for problem in result.problems[:SHOWN])
+    more = len(result.problems) - SHOWN
+    problems += f" And {more:,} more." if more > 0 else ""
+    return f"{headline(result)} {problems}".strip()
+
+
+def headline(result: Verified) -> str:
+    """What was found, without the problems."""
+    if result.without_manifest:
+        return f"Backup {result.backup_id} cannot be verified."
     looked = (
         f"{result.files_read} of {result.files} files read back, {size(result.bytes_read)}"
         if result.depth == "content"
@@ -75,8 +93,7 @@ def verified_message(result: Verified) -> str:
         "Partial": "is what was written, but was never complete",
         "Failed": "is not what was written",
     }
-    problems = " ".join(f"{problem.key}: {problem.what}" for problem in result.problems[:SHOWN])
-    return f"Backup {result.backup_id} {words[result.state]} ({looked}). {problems}".strip()
+    return f"Backup {result.backup_id} {words[result.state]} ({looked})."
 
 
 def summary(result: Verified) -> str:
@@ -84,7 +101,7 @@ def summary(result: Verified) -> str:
     parts = [f"# Backup {result.backup_id}: {result.state}", verified_message(result)]
     if result.problems:
         rows = ["| file | what is wrong |", "|---|---|"]
-        rows += [f"| `{problem.key}` | {problem.what} |" for problem in result.problems]
+        rows += [f"| `{problem.key}` | {_cell(problem.what)} |" for problem in result.problems]
         parts.append("\n".join(rows))
     parts += [f"Note: {note}" for note in result.notes]
     parts.append("Proven by a restore." if result.proven else "Not proven by a restore.")
@@ -92,5 +109,6 @@ def summary(result: Verified) -> str:
     return "\n\n".join(parts)
 
 
-SHOWN = 3
-"""Problems in one line; the report has all."""
+def _cell(text: str) -> str:
+    """Names of records may hold what would end a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -20,18 +20,24 @@ Slice = tuple[int, int]
 """``(2, 7)``: the second of seven."""
 
 
-def parse_slice(text: str) -> Slice:
+def parse_slice(text: str, depth: Depth) -> Slice:
     """Read ``2/7``.
 
     Raises:
-        ConfigurationError: it is no such thing.
+        ConfigurationError: it is no such thing, or nothing is read at this depth.
     """
+    if depth != "content":
+        raise ConfigurationError(
+            f"Slice {text!r} is a part of the files to read back, and depth {depth} reads none.",
+            next_step="Leave the slice out, or verify with depth content.",
+        )
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip())
     number, of = (int(part) for part in found.groups()) if found else (0, 0)
     if not 1 <= number <= of:
         raise ConfigurationError(
             f"{text!r} is no slice.",
-            next_step="Write it as 2/7: the second of seven parts, of which one is read a day.",
+            next_step="Write it as 2/7: the second of seven parts; seven runs, 1/7 to 7/7, read "
+            "everything.",
         )
     return number, of
 
@@ -86,12 +92,7 @@ class _Verification:
         chosen = [entry for entry in manifest.files if self._chosen(entry)]
         self._bytes_wanted = sum(entry.stored_bytes for entry in chosen)
         for entry in manifest.files:
-            seen = self._seen_from_outside(entry)
-            if entry not in chosen:
-                if seen:
-                    self._problem(entry.resource_type, entry.key, seen)
-            elif self._read_back(entry, seen) and seen:
-                self._notes.append(f"{entry.key} holds the right bytes, but {seen}")
+            self._look_at(entry, read=entry in chosen)
         if self._depth == "content":
             self._follow_references(manifest, chosen)
         if manifest.state == "PARTIAL":
@@ -121,25 +122,35 @@ class _Verification:
                 "was altered or replaced.",
             )
 
-    def _seen_from_outside(self, entry: FileEntry) -> str:
-        """What the store itself tells against a file; blank for nothing."""
+    def _look_at(self, entry: FileEntry, *, read: bool) -> None:
+        """Ask the store about a file; the very object it tells of is then read, if it is to be."""
         key = f"{self._backup.folder}/{entry.key}"
         current = self._bucket.head(key)
         if current is None:
-            return f"{GONE} {self._original(key, entry)}".strip()
-        return next(self._differences(key, entry, current), "")
+            original = self._original(key, entry)
+            self._problem(entry.resource_type, entry.key, f"{GONE} {original}".strip())
+            return
+        # What the store itself tells against the file; blank for nothing.
+        seen = next(self._differences(key, entry, current), "")
+        broken = self._read_back(entry, current) if read else ""
+        if broken:
+            told = f"{broken} From outside: {seen}" if seen and seen != broken else broken
+            self._problem(entry.resource_type, entry.key, told)
+        elif seen and read:
+            self._notes.append(f"{entry.key} holds the right bytes, but {seen}")
+        elif seen:
+            self._problem(entry.resource_type, entry.key, seen)
 
     def _differences(self, key: str, entry: FileEntry, current: Stored) -> Iterator[str]:
-        """The most telling first."""
+        """What the store tells against a file, the most telling first."""
         lengths = (
             f"{current.bytes:,} bytes lie there where the backup stored {entry.stored_bytes:,}"
         )
         if entry.version_id and current.version_id != entry.version_id:
-            length = f" {lengths}." if current.bytes != entry.stored_bytes else ""
             yield (
                 "another version is current than the one that the backup wrote: it was "
-                f"overwritten.{length} {self._original(key, entry)}"
-            ).strip()
+                f"overwritten. {self._original(key, entry)}"
+            )
         if current.bytes < entry.stored_bytes:
             yield f"{lengths}: it was cut off or replaced."
         if current.bytes > entry.stored_bytes:
@@ -156,37 +167,31 @@ class _Verification:
             yield "its ETag has changed: it was replaced, or copied here by another program."
 
     def _original(self, key: str, entry: FileEntry) -> str:
-        """Whether the version that the backup wrote can be brought back; blank if none was kept."""
+        """Whether the version that the backup wrote is still there; blank where none are kept."""
         if not entry.version_id:
             return ""
         if self._bucket.head(key, version_id=entry.version_id) is None:
             return f"The version that the backup wrote ({entry.version_id}) is gone as well."
         return (
-            f"The version that the backup wrote ({entry.version_id}) is still kept: copy it over "
-            "the current one to bring it back."
+            f"The version that the backup wrote ({entry.version_id}) is still there: copy it onto "
+            "the key to bring it back."
         )
 
-    def _read_back(self, entry: FileEntry, seen: str) -> bool:
-        """Read a file to the end; True if it is whole."""
+    def _read_back(self, entry: FileEntry, current: Stored) -> str:
+        """Read a file to the end; why it is not what was written, or a blank."""
         self._files_read += 1
         try:
             read_stored(
                 self._bucket,
                 self._backup.folder,
                 entry,
+                current=current,
                 take=lambda batch: self._references.take(entry.resource_type, batch),
                 passed=self._passed,
             )
         except FileDamaged as error:
-            self._problem(entry.resource_type, entry.key, self._worst(error.message, seen))
-            return False
-        return True
-
-    def _worst(self, read: str, seen: str) -> str:
-        """What was read decides; what the store told may say how it came and what can be done."""
-        if not seen or seen.startswith(read):
-            return seen or read
-        return f"{read} From outside: {seen}"
+            return error.message
+        return ""
 
     def _passed(self, count: int) -> None:
         self._bytes_read += count
@@ -207,8 +212,11 @@ class _Verification:
             for column, found in columns.items():
                 if child in damaged or found.parent_type in damaged:
                     continue
-                if found.parent_type in held:
-                    self._problem(child, held[child].key, found.words(column))
+                if found.parent_type not in held:
+                    continue
+                if f"{child}: {found.words(column)}" in manifest.problems:
+                    continue  # so it was from the beginning: the backup is PARTIAL for it
+                self._problem(child, held[child].key, found.words(column))
         if damaged & set(held):
             self._notes.append(
                 "References from and to damaged files were not followed: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -42,7 +42,10 @@ def s3(s3_server: LoopbackS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Cli
     made = boto3.resource("s3", endpoint_url=s3_server.url).Bucket(NAME)
     for upload in made.multipart_uploads.all():
         upload.abort()
-    made.object_versions.all().delete()
+    for page in made.object_versions.pages():
+        objects = [{"Key": entry.object_key, "VersionId": entry.id} for entry in page]
+        if objects:
+            client.delete_objects(Bucket=NAME, Delete={"Objects": objects})  # type: ignore[typeddict-item]
     made.delete()
 
 
@@ -64,13 +67,18 @@ def shelf(s3: S3Client) -> Shelf:
 @pytest.fixture
 def run_backup(prefect_server: None, place: BucketPlace) -> RunBackup:
     """``run_backup(sim, compression="none")`` returns the final state of a flow run."""
-    from blocks import BackupStore, PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
+    from prefect_aws.credentials import AwsCredentials  # noqa: PLC0415 - after its settings
+
+    from blocks import BackupStore, PtolemyWorkspace  # noqa: PLC0415
     from flows.backup_workspace import backup_workspace  # noqa: PLC0415
 
-    def run(sim: Simulator, **asked: Any) -> Any:
+    def run(sim: Simulator, credentials: Mapping[str, Any] | None = None, **asked: Any) -> Any:
         workspace = PtolemyWorkspace(url=f"{sim.url}/v1", workspace="demo", token=sim.token)
         store = BackupStore(
-            bucket=place.bucket, prefix=place.prefix, endpoint_url=place.endpoint_url
+            bucket=place.bucket,
+            prefix=place.prefix,
+            endpoint_url=place.endpoint_url,
+            credentials=AwsCredentials(**credentials) if credentials else None,
         )
         return backup_workspace(workspace, store, return_state=True, **asked)
 

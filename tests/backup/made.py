@@ -13,6 +13,7 @@ import zstandard
 from armillary.backup.catalogue import parsed
 from armillary.backup.manifest import FileEntry, Manifest, SchemasEntry, encode
 from armillary.backup.resources import NOT_COVERED, RESOURCE_TYPES
+from armillary.clock import SystemClock
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,6 +23,16 @@ Rows = list[dict[str, Any]]
 WORKSPACE = "demo"
 
 SCHEMAS = b'{"resources": {}, "missing": {}}\n'
+
+
+class StoppedClock(SystemClock):
+    """Tells one time of day for ever."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
 
 
 def rows_of(instruments: int = 3) -> dict[str, Rows]:
@@ -137,6 +148,19 @@ class Shelf:
         )
         found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return [key.removeprefix(self.prefix) for key in found]
+
+    def change(self, key: str, at: int = 0) -> None:
+        """Turn one bit of a stored object over; length and metadata stay."""
+        head = self.s3.head_object(Bucket=self.bucket, Key=self.prefix + key)
+        content = bytearray(self.get(key))
+        content[at] ^= 1
+        self.put(key, bytes(content), Metadata=head["Metadata"])
+
+    def unfinished(self, backup_id: str, workspace: str = WORKSPACE, journal: bytes = b"") -> None:
+        """Put what a run leaves that was killed before its manifest."""
+        folder = f"{workspace}/{backup_id}"
+        self.put(f"{folder}/_run.json", journal or b"{}")
+        self.put(f"{folder}/time_series_values.json.zst", b"some bytes")
 
     def manifest(self, backup_id: str, workspace: str = WORKSPACE, **changed: Any) -> Manifest:
         """Put a manifest alone: enough for whatever reads no files."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,19 +12,12 @@ from armillary.api.models import Job
 from armillary.backup.jobs import ExportJobs, ExportRequest, Patience
 from armillary.errors import JobFailed, JobOverdue, RequestRejected
 from simulator import Simulator
-from tests.api.clocks import JumpClock
+from tests.api.clocks import TodaysClock
 from tests.sync.chain import open_client
 
 MARKETS = ExportRequest("markets")
 
 MakeJobs = Callable[..., ExportJobs]
-
-
-class TodaysClock(JumpClock):
-    """Waits in no time, and starts now: the simulator's jobs bear its own time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.passed)
 
 
 @pytest.fixture
@@ -65,10 +57,24 @@ def test_polls_grow_apart(sim: Simulator, jobs: MakeJobs) -> None:
     fault(sim, method="POST", path="/exports", action="job", job={"polls": 12})
     runner = jobs()
     runner.wait(runner.trigger(MARKETS))
-    pauses = runner.clock.slept  # type: ignore[attr-defined]
+    waited = runner.clock.passed  # type: ignore[attr-defined]
+    pauses = [Patience(first_poll_seconds=1.0).pause(poll) for poll in range(12)]
     assert pauses[0] < 1.2
     assert pauses[5] > 5
     assert max(pauses) <= 33
+    assert waited == pytest.approx(sum(pauses), rel=0.2)
+
+
+def test_whoever_wants_the_run_to_end_is_heard_within_a_second(
+    sim: Simulator, jobs: MakeJobs
+) -> None:
+    fault(sim, method="POST", path="/exports", action="job", job={"polls": 12})
+    asked: list[None] = []
+    runner = jobs(go_on=lambda: asked.append(None))
+    runner.wait(runner.trigger(MARKETS))
+    slept = runner.clock.slept  # type: ignore[attr-defined]
+    assert max(slept) <= 1.0
+    assert len(asked) >= len(slept)
 
 
 def test_j01_a_job_that_never_ends_is_given_up_at_the_deadline(
@@ -82,7 +88,7 @@ def test_j01_a_job_that_never_ends_is_given_up_at_the_deadline(
     said = str(caught.value)
     assert said.startswith("The export of markets (job ")
     assert "is still processing after 600 seconds" in said
-    assert "it goes on waiting for the same job" in said
+    assert "ARMILLARY_JOB_SECONDS allows more time" in said
 
 
 def test_j02_polls_that_fail_do_not_fail_the_job(sim: Simulator, jobs: MakeJobs) -> None:

@@ -285,7 +285,11 @@ def test_a_damaged_one_is_left_to_a_person() -> None:
     bad = backup("2026-11-16T03:00", None)
     decisions = decide([bad, *made], Retention(keep_last=1), NOW)
     assert kept(decisions) == [made[0].backup_id, bad.backup_id]
-    assert reasons(decisions, bad).startswith("Its manifest is damaged, so nobody knows")
+    assert reasons(decisions, bad) == (
+        "Its manifest cannot be believed, so nobody knows what it holds. `armillary verify "
+        "--backup 2026-11-16T03-00-00Z` says why, and whether it can be brought back; if not, "
+        "delete its folder by hand."
+    )
 
 
 def test_no_backups_no_decisions() -> None:

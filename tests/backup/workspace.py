@@ -91,8 +91,8 @@ def composites(count: int, instruments: int) -> Iterator[Row]:
         }
 
 
-def seed(sim: Simulator, count: int = 30) -> dict[str, int]:
-    """Fill the workspace; how many rows each type has."""
+def seed(sim: Simulator, count: int = 30, *, days: int = 4) -> dict[str, int]:
+    """Fill the workspace: so many instruments, and a value a day for each; tells rows by type."""
     return sim.seed_all(
         {
             "instruments": instruments(count),
@@ -100,7 +100,7 @@ def seed(sim: Simulator, count: int = 30) -> dict[str, int]:
             "market_listings": listings(count),
             "market_listing_suspensions": suspensions(count // 10),
             "market_calendars": calendars(),
-            "time_series_values": values(count * 4, count),
+            "time_series_values": values(count * days, count),
             "composite_time_series_values": composites(count * 2, count),
         }
     )

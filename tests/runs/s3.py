@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from moto.moto_server.werkzeug_app import (
@@ -21,6 +23,51 @@ def _nothing() -> None:
     """Happens on a good day."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request as it came in, without its body."""
+
+    method: str
+    target: str
+    """Path, and query if there is one."""
+    headers: Mapping[str, str]
+    """By name in lower case."""
+
+
+@dataclass
+class Fault:
+    """What happens to requests of one kind; without further words they are carried out."""
+
+    method: str
+    part: str = ""
+    """Stands in the target: ``uploadId``, ``partNumber=2``, a piece of a key."""
+    status: str = ""
+    """Refuse with this status line: ``503 SlowDown``."""
+    body: bytes | None = None
+    """Answer 200 with this."""
+    drop: bool = False
+    """Hang up instead of answering."""
+    done: bool = False
+    """Carry it out before that."""
+    flip_at: int | None = None
+    """Send the answer with one bit of this byte turned over."""
+    cut_at: int | None = None
+    """Hang up after so many bytes of the answer."""
+    after: int = 0
+    """So many pass unharmed first."""
+    times: int = 1
+
+    def strikes(self, asked: Asked) -> bool:
+        """Whether it is this one's turn; counts it."""
+        if asked.method != self.method or self.part not in asked.target or not self.times:
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
 class LoopbackS3:
     """moto behind a gate: moto alone looks at a condition and writes in two steps."""
 
@@ -29,6 +76,7 @@ class LoopbackS3:
         self.behave()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._turn = threading.Lock()
+        self._noting = threading.Lock()
         self._server = make_server(
             "127.0.0.1", 0, self._gate, threaded=True, request_handler=MotoRequestHandler
         )
@@ -47,6 +95,10 @@ class LoopbackS3:
         self.page_keys = 1000
         """Keys on a page of a listing."""
         self.before_write: Callable[[], None] = _nothing
+        self.faults: list[Fault] = []
+        """The first that matches a request strikes it."""
+        self.asked: list[Asked] = []
+        """Every request since the last good behaviour."""
 
     def stop(self) -> None:
         """End, and free the port."""
@@ -55,6 +107,12 @@ class LoopbackS3:
         self._server.server_close()
 
     def _gate(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        asked = _asked(environ)
+        with self._noting:
+            self.asked.append(asked)
+            fault = next((fault for fault in self.faults if fault.strikes(asked)), None)
+        if fault is not None:
+            return self._struck(fault, environ, start)
         if "list-type=2" in environ["QUERY_STRING"]:
             environ["QUERY_STRING"] += f"&max-keys={self.page_keys}"
         if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].count("/") > 1:
@@ -76,6 +134,51 @@ class LoopbackS3:
             self.lose_answers -= 1
             list(self._app(environ, lambda *_: None))
         return _refusal(start, "503 SlowDown")
+
+    def _struck(
+        self, fault: Fault, environ: dict[str, Any], start: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if fault.flip_at is not None or fault.cut_at is not None:
+            with self._turn:
+                return _harmed(fault, b"".join(self._app(environ, start)), environ)
+        if fault.done:
+            with self._turn:
+                list(self._app(environ, lambda *_: None))
+        else:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if fault.drop:
+            _hang_up(environ)
+        if fault.body is not None:
+            start("200 OK", [("Content-Type", "application/xml")])
+            return [fault.body]
+        return _refusal(start, fault.status)
+
+
+def _asked(environ: Mapping[str, Any]) -> Asked:
+    query = environ["QUERY_STRING"]
+    return Asked(
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"] + (f"?{query}" if query else ""),
+        {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        },
+    )
+
+
+def _harmed(fault: Fault, body: bytes, environ: Mapping[str, Any]) -> Iterator[bytes]:
+    if fault.flip_at is not None:
+        at = fault.flip_at
+        body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+    yield body[: fault.cut_at]
+    if fault.cut_at is not None:
+        _hang_up(environ)
+
+
+def _hang_up(environ: Mapping[str, Any]) -> None:
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError
 
 
 def _refusal(start: Callable[..., Any], status: str) -> Iterable[bytes]:

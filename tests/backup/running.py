@@ -1,0 +1,56 @@
+"""A backup in a process of its own, as the command starts it: to be killed, cancelled, rivalled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect.settings import PREFECT_API_URL
+
+from simulator import Simulator
+from tests.backup.conftest import NAME
+from tests.sync.chain import open_client
+
+WAIT_SECONDS = 60
+LEASE_SECONDS = 2.0
+PART_BYTES = 5 * 1024**2
+
+
+def start(sim: Simulator, s3_url: str, runs: Path, *more: str) -> subprocess.Popen[bytes]:
+    """``armillary backup`` with plain files in small parts."""
+    known = dict(os.environ) | {
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "ARMILLARY_RUNS": str(runs),
+        "ARMILLARY_PTOLEMY_URL": f"{sim.url}/v1",
+        "ARMILLARY_PTOLEMY_WORKSPACE": "demo",
+        "ARMILLARY_PTOLEMY_TOKEN": sim.token,
+        "ARMILLARY_LEASE_SECONDS": str(LEASE_SECONDS),
+        "ARMILLARY_STORE_BUCKET": NAME,
+        "ARMILLARY_STORE_PREFIX": "desk",
+        "ARMILLARY_STORE_ENDPOINT_URL": s3_url,
+        "ARMILLARY_STORE_PART_BYTES": str(PART_BYTES),
+    }
+    command = [sys.executable, "-m", "cli", "backup", "--compression", "none", *more]
+    return subprocess.Popen(
+        command, env=known, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def in_time(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait until the run has come so far."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not reached():
+        assert process.poll() is None, "the run ended before it came so far"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def jobs_of(sim: Simulator) -> Counter[str]:
+    """Export jobs that exist, by resource type."""
+    with open_client(sim) as ptolemy:
+        return Counter(job.resource_type for job in ptolemy.exports.list())
