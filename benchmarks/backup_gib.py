@@ -16,7 +16,6 @@ from botocore.config import Config
 from pydantic import SecretStr
 
 from armillary.backup.bucket import Bucket
-from armillary.backup.evidence import Evidence
 from armillary.backup.place import MIB, BucketPlace
 from armillary.backup.transfer import Transferred, transfer
 from benchmarks.children import in_child
@@ -140,7 +139,6 @@ def move(url: str, link: str, compression: Literal["none", "zstd"]) -> dict[str,
         BUCKET, endpoint_url=url, part_bytes=PART_BYTES, upload_threads=UPLOAD_THREADS
     )
     bucket = Bucket(place, _session())
-    evidence = Evidence()
     memory = Memory()
     start = time.perf_counter()
     moved: Transferred = transfer(
@@ -150,9 +148,7 @@ def move(url: str, link: str, compression: Literal["none", "zstd"]) -> dict[str,
         resource_type=KIND,
         compression=compression,
         metadata={"backup-id": "bench", "resource-type": KIND},
-        restart=lambda: evidence.begin(KIND),
-        take=lambda batch: evidence.take(KIND, batch),
-        progress=lambda _done, _rows, _total: None,
+        progress=lambda _done, _total: None,
         stop=lambda: None,
     )
     seconds = time.perf_counter() - start

@@ -89,6 +89,7 @@ class _Shown:
     def __init__(self, steps: Sequence[str], clock: Clock) -> None:
         self._parts = dict.fromkeys(steps, 0.0)
         self._bytes = dict.fromkeys(steps, 0)
+        self._rows: dict[str, int] = {}
         self._clock = clock
         self._next = clock.monotonic()
         self._artifact = best_effort(
@@ -96,6 +97,8 @@ class _Shown:
         )
 
     def heard(self, said: progress.Progress) -> None:
+        if said.step.startswith("rows of "):
+            self._rows[said.step] = said.done
         if said.step not in self._parts:
             return
         self._bytes[said.step] = said.done
@@ -114,6 +117,7 @@ class _Shown:
         if artifact is None or not self._parts:
             return
         whole = sum(part >= 1.0 for part in parts)
-        words = f"{whole} of {len(self._parts)} files, {size(sum(self._bytes.values()))}"
+        moved, rows = size(sum(self._bytes.values())), sum(self._rows.values())
+        words = f"{whole} of {len(self._parts)} files, {moved}, {rows:,} rows in whole files"
         percent = 100.0 * sum(parts) / len(self._parts)
         best_effort(lambda: update_progress_artifact(artifact, percent, description=words))

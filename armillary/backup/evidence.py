@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from armillary.backup.completeness import shrunk
 from armillary.backup.journal import Journal
 from armillary.backup.manifest import Manifest
-from armillary.backup.references import References
+from armillary.backup.references import dangling
 from armillary.backup.resources import RESOURCE_TYPES
-from armillary.backup.rows import RowBatch
-
-
-@dataclass
-class _Passed:
-    """The rows of one file."""
-
-    active: int | None = 0
-    """Rows that are not archived; None as soon as one does not tell."""
-
-    def take(self, batch: RowBatch) -> None:
-        archived_at = batch.columns.get("archived_at")
-        if archived_at is None or self.active is None:
-            self.active = None
-        else:
-            self.active += archived_at.count(None) + archived_at.count("")
+from armillary.backup.seen import Seen
 
 
 class Evidence:
@@ -34,8 +18,7 @@ class Evidence:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._passed: dict[str, _Passed] = {}
-        self._references = References()
+        self._files: dict[str, Seen] = {}
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}
 
@@ -53,25 +36,14 @@ class Evidence:
         """What the service does not export at all, by resource type, and what it said."""
         return self._refused
 
-    def begin(self, kind: str) -> None:
-        """The first row of a file is about to come, for the first time or once more."""
+    def keep(self, seen: Seen) -> None:
+        """What a whole file told; a file that passes anew replaces what it told before."""
         with self._lock:
-            self._passed[kind] = _Passed()
-            self._references.forget(kind)
-
-    def take(self, kind: str, batch: RowBatch) -> None:
-        """Some rows of a file."""
-        with self._lock:
-            self._passed[kind].take(batch)
-            self._references.take(kind, batch)
+            self._files[seen.resource_type] = seen
 
     def has_seen(self, kind: str) -> bool:
         """Whether the file passed here; one that an interrupted run stored did not."""
-        return kind in self._passed
-
-    def active(self, kind: str) -> int | None:
-        """How many rows of a file are not archived; None where the file does not tell."""
-        return self._passed[kind].active
+        return kind in self._files
 
     def problem(self, key: str, words: str) -> None:
         """Something is wrong; a later word on the same key replaces it."""
@@ -87,7 +59,7 @@ class Evidence:
         """Types whose files lack rows that files of their children refer to, in export order."""
         parents = {
             found.parent_type
-            for child, columns in self._references.dangling().items()
+            for child, columns in dangling(self._files).items()
             for found in columns.values()
             if child in held
         }
@@ -95,7 +67,7 @@ class Evidence:
 
     def judge_references(self, held: Collection[str]) -> None:
         """Note every reference to a row that is not in the backup."""
-        for child, columns in self._references.dangling().items():
+        for child, columns in dangling(self._files).items():
             for column, found in columns.items():
                 if child in held and found.parent_type in held:
                     self.problem(f"{child}.{column}", f"{child}: {found.words(column)}")

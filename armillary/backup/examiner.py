@@ -1,27 +1,74 @@
-"""Hashing and counting an export beside its transfer, in a thread of its own."""
+"""Examining an export beside its transfer: in a thread, and a large one in a process of its own.
+
+Rows are looked at by Python code, one thread at a time, and the transfer itself is such code too:
+in one process each would wait for the other, and a gigabyte take twice as long as it has to.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
+import os
 import queue
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
-from typing import Self
+from contextlib import suppress
+from typing import Protocol, Self
 
-from armillary.backup.rows import RowBatch, RowReader
+import msgspec
+
+from armillary.backup.examination import Answer, Examination, Examined
+from armillary.errors import ExportDamaged, TransferFailed
 
 WAITING = 8
 """Chunks that may wait; then the transfer waits for the examiner."""
 
+PROCESS_BYTES = 64 * 1024**2
+"""From here on a process of its own is worth the third of a second it takes to start."""
 
-class Examiner:
-    """Takes chunks; tells hash, length and rows at the end. The thread lives within ``with``."""
+PIPE_BYTES = 1024**2
 
-    def __init__(self, resource_type: str, take: Callable[[RowBatch], None]) -> None:
-        self.reader = RowReader(resource_type)
-        self.bytes = 0
-        self._take = take
-        self._hash = hashlib.sha256()
+
+class Examiner(Protocol):
+    """Takes chunks; tells at the end what they were. It lives within ``with``."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None:
+        """End it; what still waits does not matter any more."""
+        ...
+
+    def put(self, chunk: bytes) -> None:
+        """The next chunk.
+
+        Raises:
+            ExportDamaged: what came before is no export.
+        """
+        ...
+
+    def finish(self) -> Examined:
+        """Wait for the last chunk's turn.
+
+        Raises:
+            ExportDamaged: it is not a whole export.
+        """
+        ...
+
+
+def examiner_for(resource_type: str, length: int | None) -> Examiner:
+    """The right one for a file of so many bytes; None where the server did not tell."""
+    alone = (os.cpu_count() or 1) == 1
+    if length is None or length < PROCESS_BYTES or alone:
+        return ThreadExaminer(resource_type)
+    return ProcessExaminer(resource_type)
+
+
+class ThreadExaminer:
+    """Beside the transfer in the same process."""
+
+    def __init__(self, resource_type: str) -> None:
+        self._examination = Examination(resource_type)
+        self._examined: Examined | None = None
         self._chunks: queue.Queue[bytes | None] = queue.Queue(WAITING)
         self._failed: BaseException | None = None
         self._given_up = threading.Event()
@@ -32,35 +79,22 @@ class Examiner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the thread; what still waits does not matter any more."""
         self._given_up.set()
         self._end()
 
-    @property
-    def sha256(self) -> str:
-        """Of all chunks; after ``finish``."""
-        return self._hash.hexdigest()
-
     def put(self, chunk: bytes) -> None:
-        """The next chunk.
-
-        Raises:
-            ExportDamaged: what came before is no export.
-        """
+        """As ``Examiner.put``."""
         if self._failed is not None:
             raise self._failed
-        self.bytes += len(chunk)
         self._chunks.put(chunk)
 
-    def finish(self) -> None:
-        """Wait for the last chunk's turn.
-
-        Raises:
-            ExportDamaged: it is not a whole export.
-        """
+    def finish(self) -> Examined:
+        """As ``Examiner.finish``."""
         self._end()
         if self._failed is not None:
             raise self._failed
+        assert self._examined is not None  # noqa: S101 - the thread has ended, and not failed
+        return self._examined
 
     def _end(self) -> None:
         if self._thread.is_alive():
@@ -77,9 +111,80 @@ class Examiner:
         if self._failed is not None or self._given_up.is_set():
             return
         try:
-            if chunk is not None:
-                self._hash.update(chunk)
-            for batch in self.reader.close() if chunk is None else self.reader.feed(chunk):
-                self._take(batch)
+            if chunk is None:
+                self._examined = self._examination.close()
+            else:
+                self._examination.feed(chunk)
         except BaseException as error:  # noqa: BLE001 - raised again where the file is read
             self._failed = error
+
+
+class ProcessExaminer:
+    """On another core. It ends when its standard input does, so a killed run leaves none."""
+
+    def __init__(self, resource_type: str) -> None:
+        self._resource_type = resource_type
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        # A session of its own: Ctrl-C is for the run, which then ends this.
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+            [sys.executable, "-m", "armillary.backup.examination", self._resource_type],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        if self._process.stdin and hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(OSError):  # a smaller pipe is slower, and no more than that
+                fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        process = self._running
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        process.wait()
+
+    def put(self, chunk: bytes) -> None:
+        """As ``Examiner.put``."""
+        stdin = self._running.stdin
+        assert stdin is not None  # noqa: S101 - it was asked for
+        try:
+            stdin.write(chunk)
+        except OSError:
+            self.finish()  # it ended before the last chunk: its answer tells why
+            raise self._ended() from None
+
+    def finish(self) -> Examined:
+        """As ``Examiner.finish``."""
+        with suppress(OSError):
+            if self._running.stdin is not None:
+                self._running.stdin.close()
+        try:
+            answer = msgspec.msgpack.decode(self._read(), type=Answer)
+        except msgspec.DecodeError:
+            raise self._ended() from None
+        if answer.examined is None:
+            raise ExportDamaged(answer.damaged)
+        return answer.examined
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None  # noqa: S101 - used within ``with``
+        return self._process
+
+    def _read(self) -> bytes:
+        stdout = self._running.stdout
+        return stdout.read() if stdout is not None else b""
+
+    def _ended(self) -> TransferFailed:
+        code = self._running.poll()
+        return TransferFailed(
+            f"The process that looks at the rows of {self._resource_type} ended by itself "
+            f"(exit code {code}).",
+            next_step="If the machine ran out of memory, give it more; then start the backup "
+            "again.",
+        )

@@ -190,13 +190,13 @@ class BackupInMaking:
             resource_type=kind,
             compression=coverage.compression,
             metadata={"backup-id": self.backup_id, "resource-type": kind},
-            restart=lambda: self._evidence.begin(kind),
-            take=lambda batch: self._evidence.take(kind, batch),
-            progress=lambda done, _rows, total: progress.say(f"backing up {kind}", done, total),
+            progress=lambda done, total: progress.say(f"backing up {kind}", done, total),
             clock=self._clock,
             stop=self._go_on,
         )
-        doubt = against_counts(kind, moved.rows, self._evidence.active(kind), exported.counts)
+        self._evidence.keep(moved.seen)
+        progress.say(f"rows of {kind}", moved.rows, moved.rows)
+        doubt = against_counts(kind, moved.rows, moved.seen.active, exported.counts)
         known = [count for count in exported.counts if count is not None]
         entry = FileEntry(
             resource_type=kind,
@@ -315,19 +315,12 @@ class BackupInMaking:
 
     def _look_back(self, kind: str) -> bool:
         """Read a stored file for its references; False if it is not what was stored."""
-        self._evidence.begin(kind)
         entry = self._keeper.journal.files[kind]
         try:
-            read_stored(
-                self._bucket,
-                self.folder,
-                entry,
-                take=lambda batch: self._evidence.take(kind, batch),
-                passed=lambda _: self._go_on(),
-            )
+            seen = read_stored(self._bucket, self.folder, entry, passed=lambda _: self._go_on())
         except FileDamaged:
-            self._evidence.begin(kind)
             return False
+        self._evidence.keep(seen)
         return True
 
     def _judge(self) -> None:

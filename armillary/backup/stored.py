@@ -14,7 +14,8 @@ import zstandard
 
 from armillary.backup.bucket import Bucket, Stored
 from armillary.backup.manifest import FileEntry
-from armillary.backup.rows import RowBatch, RowReader
+from armillary.backup.rows import RowReader
+from armillary.backup.seen import Seen
 from armillary.errors import ExportDamaged, FileDamaged
 
 CHUNK_BYTES = 1024**2
@@ -36,9 +37,8 @@ def read_stored(
     entry: FileEntry,
     *,
     current: Stored | None = None,
-    take: Callable[[RowBatch], None] = _ignore,
     passed: Callable[[int], None] = _ignore,
-) -> None:
+) -> Seen:
     """Read a stored file to its end, never whole in memory, and compare it with the manifest.
 
     Args:
@@ -46,8 +46,10 @@ def read_stored(
         folder: of its backup.
         entry: what the manifest (or journal) says of it.
         current: the object to read, if the store was asked already.
-        take: given the rows as they pass. They are worth nothing if this function raises.
         passed: given the number of stored bytes, chunk by chunk.
+
+    Returns:
+        What its rows told.
 
     Raises:
         FileDamaged: it is gone, or it is not what was written; the message says which.
@@ -57,14 +59,15 @@ def read_stored(
     current = current or bucket.head(key)
     if current is None:
         raise FileDamaged(GONE)
-    reader = RowReader(entry.resource_type)
+    seen = Seen(entry.resource_type)
     with bucket.open(key, version_id=current.version_id) as body:
         stored = _Hashed(body, passed)
         exported = _Hashed(_unpacked(stored, entry))
-        broken = _read_rows(exported, reader, take)
+        broken = _read_rows(exported, seen)
         while stored.read(CHUNK_BYTES):
             pass  # what could not be unpacked counts for the hash all the same
-    _judge(entry, stored, exported, broken, reader.rows)
+    _judge(entry, stored, exported, broken, seen.rows)
+    return seen
 
 
 class _Hashed:
@@ -97,14 +100,15 @@ def _unpacked(stored: _Hashed, entry: FileEntry) -> _Readable:
     )
 
 
-def _read_rows(source: _Hashed, reader: RowReader, take: Callable[[RowBatch], None]) -> str:
+def _read_rows(source: _Hashed, seen: Seen) -> str:
     """Why it could not be read to the end as rows; blank when it could."""
+    reader = RowReader(seen.resource_type)
     try:
         while chunk := source.read(CHUNK_BYTES):
             for batch in reader.feed(chunk):
-                take(batch)
+                seen.take(batch)
         for batch in reader.close():
-            take(batch)
+            seen.take(batch)
     except zstandard.ZstdError as error:
         return f"cannot be unpacked ({error})"
     except ExportDamaged as error:

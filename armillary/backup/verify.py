@@ -10,8 +10,9 @@ from armillary import progress
 from armillary.backup.bucket import Bucket, Stored
 from armillary.backup.catalogue import Backup
 from armillary.backup.manifest import MANIFEST, FileEntry, Manifest
-from armillary.backup.references import References
+from armillary.backup.references import dangling
 from armillary.backup.resources import RESOURCE_TYPES
+from armillary.backup.seen import Seen
 from armillary.backup.stored import GONE, read_stored
 from armillary.backup.verified import Depth, Problem, Verified
 from armillary.errors import ConfigurationError, FileDamaged
@@ -78,7 +79,7 @@ class _Verification:
         self._part = part
         self._problems: list[Problem] = []
         self._notes: list[str] = []
-        self._references = References()
+        self._seen: dict[str, Seen] = {}
         self._files_read = 0
         self._bytes_read = 0
         self._bytes_wanted = 0
@@ -181,13 +182,8 @@ class _Verification:
         """Read a file to the end; why it is not what was written, or a blank."""
         self._files_read += 1
         try:
-            read_stored(
-                self._bucket,
-                self._backup.folder,
-                entry,
-                current=current,
-                take=lambda batch: self._references.take(entry.resource_type, batch),
-                passed=self._passed,
+            self._seen[entry.resource_type] = read_stored(
+                self._bucket, self._backup.folder, entry, current=current, passed=self._passed
             )
         except FileDamaged as error:
             return error.message
@@ -208,7 +204,7 @@ class _Verification:
             return
         damaged = {problem.resource_type for problem in self._problems}
         held = {entry.resource_type: entry for entry in manifest.files}
-        for child, columns in self._references.dangling().items():
+        for child, columns in dangling(self._seen).items():
             for column, found in columns.items():
                 if child in damaged or found.parent_type in damaged:
                     continue

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from armillary.backup.bucket import Bucket
-from armillary.backup.rows import RowBatch
 from armillary.backup.transfer import Transferred, transfer
 from tests.api.clocks import JumpClock
 from tests.api.wire import Behaviour, WireServer, answer
@@ -33,9 +32,9 @@ class Moving:
 
     bucket: Bucket
     clock: JumpClock = field(default_factory=JumpClock)
-    restarts: int = 0
-    ids: list[str | None] = field(default_factory=list)
-    told: list[tuple[int, int, int | None]] = field(default_factory=list)
+    links: int = 0
+    """How often a link was asked for: once for each request."""
+    told: list[tuple[int, int | None]] = field(default_factory=list)
 
     def run(self, server: WireServer, **changed: Any) -> Transferred:
         address = server.url.removesuffix("/v1")
@@ -43,22 +42,16 @@ class Moving:
             "resource_type": "instruments",
             "compression": "none",
             "metadata": {"backup-id": "2026-11-20T02-00-00Z"},
-            "restart": self._restart,
-            "take": self._take,
             "progress": lambda *told: self.told.append(told),
             "stop": lambda: None,
             "clock": self.clock,
             **changed,
         }
-        link = SecretStr(f"{address}/exports/1?signature=5ec2e7")
-        return transfer(lambda: link, self.bucket, KEY, **facts)
+        return transfer(lambda: self._link(address), self.bucket, KEY, **facts)
 
-    def _restart(self) -> None:
-        self.restarts += 1
-        self.ids.clear()
-
-    def _take(self, batch: RowBatch) -> None:
-        self.ids += batch.columns["id"]
+    def _link(self, address: str) -> SecretStr:
+        self.links += 1
+        return SecretStr(f"{address}/exports/1?signature=5ec2e7")
 
 
 def whole(content: bytes) -> Behaviour:

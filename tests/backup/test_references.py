@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from armillary.backup.references import References
-from armillary.backup.rows import RowReader
+from armillary.backup.examination import Examination
+from armillary.backup.references import dangling
+from armillary.backup.seen import Seen
 
 Row = dict[str, Any]
 
 UUID = "01920000-0000-7000-8000-{:012}"
 
 
-def gathered(**files: list[Row]) -> References:
-    """As the files pass, in order."""
-    references = References()
-    for resource_type, rows in files.items():
-        put(references, resource_type, rows)
-    return references
+def gathered(**files: list[Row]) -> dict[str, Seen]:
+    """What is seen as the files pass."""
+    return {resource_type: seen_of(resource_type, rows) for resource_type, rows in files.items()}
 
 
-def put(references: References, resource_type: str, rows: list[Row]) -> None:
-    reader = RowReader(resource_type)
-    content = json.dumps(rows).encode()
-    for batch in [*reader.feed(content), *reader.close()]:
-        references.take(resource_type, batch)
+def seen_of(resource_type: str, rows: list[Row]) -> Seen:
+    examination = Examination(resource_type)
+    examination.feed(json.dumps(rows).encode())
+    return examination.close().seen
 
 
-def missing(references: References) -> list[str]:
+def missing(files: Mapping[str, Seen]) -> list[str]:
     """What is said of them."""
     return [
         f"{child}: {found.words(column)}"
-        for child, columns in references.dangling().items()
+        for child, columns in dangling(files).items()
         for column, found in columns.items()
     ]
 
@@ -81,7 +79,7 @@ def test_j16_what_is_not_there_is_counted_and_named() -> None:
 
 
 def test_every_kind_of_reference_is_followed() -> None:
-    references = gathered(
+    files = gathered(
         time_series_values=[{"instrument_id": "a"}],
         composite_time_series_values=[{"instrument_id": "b"}],
         market_listing_suspensions=[{"listing_id": "c"}],
@@ -91,9 +89,9 @@ def test_every_kind_of_reference_is_followed() -> None:
         markets=[{"id": UUID.format(9), "identifier": "xasx"}],
     )
     found = {
-        (child, column): (dangling.parent_type, dangling.count, dangling.examples)
-        for child, columns in references.dangling().items()
-        for column, dangling in columns.items()
+        (child, column): (entry.parent_type, entry.count, entry.examples)
+        for child, columns in dangling(files).items()
+        for column, entry in columns.items()
     }
     assert found == {
         ("time_series_values", "instrument_id"): ("instruments", 1, ("a",)),
@@ -135,19 +133,9 @@ def test_rows_that_do_not_tell_a_kind_of_name_are_not_found_wanting(kept: str, t
     assert all(words.endswith(f"{gone}.") for words in said)
 
 
-def test_a_file_that_passes_anew_replaces_what_it_said_before() -> None:
-    references = gathered(time_series_values=[{"instrument_id": "late"}], instruments=PARENTS)
-    assert missing(references)
-    references.forget("instruments")
-    put(references, "instruments", [*PARENTS, {"identifier": "late"}])
-    assert missing(references) == []
-    references.forget("time_series_values")
-    put(references, "time_series_values", [{"instrument_id": "later"}])
-    assert "later" in missing(references)[0]
-
-
 def test_names_of_rows_that_nobody_refers_to_are_not_kept() -> None:
     values = [{"id": UUID.format(number), "instrument_id": "acme1"} for number in range(500)]
-    references = gathered(time_series_values=values, instruments=PARENTS)
-    kept = {name for held in vars(references)["_held"].values() for name in held.names}
-    assert kept == {name for row in PARENTS for name in row.values()}
+    files = gathered(time_series_values=values, instruments=PARENTS)
+    assert files["time_series_values"].names == set()
+    assert files["time_series_values"].meant == {"instrument_id": {"acme1"}}
+    assert files["instruments"].names == {name for row in PARENTS for name in row.values()}

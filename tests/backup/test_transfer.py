@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +16,8 @@ import zstandard
 from armillary.backup import bucket as bucket_module
 from armillary.backup import examiner as examiner_module
 from armillary.backup.bucket import Bucket
+from armillary.backup.examination import Examination
 from armillary.backup.place import MIB, BucketPlace
-from armillary.backup.rows import RowBatch
 from armillary.backup.transfer import ATTEMPTS
 from armillary.errors import LeaseLost, TransferFailed
 from tests.api.wire import Exchange, WireServer, answer, raw
@@ -60,9 +61,11 @@ def test_what_is_stored_is_what_was_exported(
     assert moved.stored_sha256 == hashlib.sha256(stored).hexdigest()
     unpacked = zstandard.ZstdDecompressor().decompressobj()
     assert (stored if compression == "none" else unpacked.decompress(stored)) == content
-    assert moving.ids == [row["id"] for row in rows]
-    assert moving.restarts == 1
-    assert moving.told[-1] == (len(content), moving.told[-1][1], len(content))
+    assert moved.seen.names == {
+        name for row in rows for name in (row["id"], row.get("identifier")) if name
+    }
+    assert moving.links == 1
+    assert moving.told[-1] == (len(content), len(content))
     head = shelf.s3.head_object(Bucket=shelf.bucket, Key=shelf.prefix + KEY)
     assert head["ETag"] == moved.etag
     assert head["Metadata"]["backup-id"] == "2026-11-20T02-00-00Z"
@@ -78,7 +81,7 @@ def test_a_large_file_goes_in_parts(moving: Moving, s3_server: LoopbackS3) -> No
 def test_csv_is_recognised(moving: Moving) -> None:
     with WireServer([whole(b"id,identifier\ni-1,acme\n")]) as server:
         moved = moving.run(server)
-    assert (moved.format, moved.rows, moving.ids) == ("csv", 1, ["i-1"])
+    assert (moved.format, moved.rows, moved.seen.names) == ("csv", 1, {"i-1", "acme"})
 
 
 def test_j07_a_download_that_breaks_is_glued_and_stored_once(moving: Moving, shelf: Shelf) -> None:
@@ -94,7 +97,7 @@ def test_j07_a_download_that_breaks_is_glued_and_stored_once(moving: Moving, she
         moved = moving.run(server)
     assert moved.sha256 == hashlib.sha256(LARGE).hexdigest()
     assert shelf.get(KEY) == LARGE
-    assert moving.restarts == 1
+    assert moving.links == 2
 
 
 def test_j08_a_server_without_ranges_sends_the_file_again(moving: Moving, shelf: Shelf) -> None:
@@ -102,8 +105,8 @@ def test_j08_a_server_without_ranges_sends_the_file_again(moving: Moving, shelf:
     with WireServer([raw(head + SMALL[:500]), whole(SMALL), whole(SMALL)]) as server:
         moved = moving.run(server)
         assert len(server.received) == 3
-    assert moved.rows == len(moving.ids) == 100
-    assert moving.restarts == 2
+    assert moved.rows == 100
+    assert len(moved.seen.names) == 200, "what was read before the second start is void"
     assert shelf.get(KEY) == SMALL
 
 
@@ -149,7 +152,7 @@ def test_s03_a_download_that_dies_leaves_nothing(moving: Moving, shelf: Shelf) -
 
 
 @pytest.mark.parametrize("error", [LeaseLost("The lease is lost."), KeyboardInterrupt()])
-@pytest.mark.parametrize("where", ["stop", "progress", "take"])
+@pytest.mark.parametrize("where", ["stop", "progress"])
 def test_whatever_ends_it_leaves_no_thread_and_no_upload(
     moving: Moving, shelf: Shelf, where: str, error: BaseException
 ) -> None:
@@ -158,7 +161,7 @@ def test_whatever_ends_it_leaves_no_thread_and_no_upload(
     def ends(*_: object) -> None:
         nonlocal calls
         calls += 1
-        if calls > (2 if where == "take" else 18):
+        if calls > 18:
             raise error
 
     with WireServer([whole(LARGE)]) as server, pytest.raises(type(error)):
@@ -171,16 +174,20 @@ def test_a_slow_examiner_holds_the_download_back(
 ) -> None:
     """What is waiting is bounded: the rest stays in the connection."""
     monkeypatch.setattr(examiner_module, "WAITING", 1)
-    seen = threading.Event()
     ahead: list[int] = []
+    feed = Examination.feed
 
-    def take(_: RowBatch) -> None:
+    def slowly(examination: Examination, chunk: bytes) -> None:
         ahead.append(moving.told[-1][0] if moving.told else 0)
-        seen.wait(0.5)
+        time.sleep(0.05)
+        feed(examination, chunk)
 
+    monkeypatch.setattr(Examination, "feed", slowly)
     with WireServer([whole(LARGE)]) as server:
-        moving.run(server, take=take)
-    assert ahead[0] < 9 * MIB
+        moving.run(server)
+    # One is looked at, one waits, one is about to; of half a MiB each.
+    assert all(seen <= (number + 3) * MIB for number, seen in enumerate(ahead, start=1))
+    assert len(ahead) > 20
 
 
 def test_j14_memory_does_not_grow_with_the_file(moving: Moving) -> None:
@@ -201,7 +208,7 @@ def test_j14_memory_does_not_grow_with_the_file(moving: Moving) -> None:
     tracemalloc.start()
     try:
         with WireServer([send]) as server:
-            moved = moving.run(server, compression="zstd", take=lambda batch: None)
+            moved = moving.run(server, compression="zstd")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
