@@ -10,7 +10,7 @@ demo: setup
 	@$(BIN)/armillary demo
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 setup: $(READY)
 

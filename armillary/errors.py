@@ -106,7 +106,7 @@ class JobFailed(ArmillaryError):
 
 
 class JobOverdue(JobFailed):
-    """A job has not ended in time. It may still end, and a new start goes on waiting for it."""
+    """A job has not ended in time. It may still end; the next backup makes a job of its own."""
 
 
 class TransferFailed(ArmillaryError):
@@ -120,7 +120,7 @@ class ExportDamaged(ArmillaryError):
 class StoreFailed(ArmillaryError):
     """The S3 service failed or could not be reached, after the SDK's own repeats."""
 
-    next_step = "Start again when the store answers: an interrupted backup is continued."
+    next_step = "Start again when the store answers."
 
 
 class BackupDamaged(ArmillaryError):

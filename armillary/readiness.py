@@ -1,6 +1,7 @@
 """Is everything ready? One finding for each thing a run needs, with what to do about it.
 
-Costs three API calls, and four more per feed (one more for each active webhook).
+Costs three API calls, and four more per feed (one more for each active webhook). A backup store is
+asked by writing, reading and removing a small page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import httpx
 
 from armillary.api.ptolemy import Ptolemy
 from armillary.api.shared_limit import SharedLimit
+from armillary.backup.bucket import Bucket
 from armillary.clock import Clock, SystemClock
 from armillary.errors import (
     AccessDenied,
@@ -54,6 +56,15 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain JSON values."""
         return asdict(self)
+
+
+def check_store(bucket: Bucket) -> Finding:
+    """Whether the backup store takes, gives and lists (``reliability.md`` S09 to S11)."""
+    try:
+        bucket.prove()
+    except ArmillaryError as error:
+        return _failed("backup store", error)
+    return Finding("backup store", Level.OK, f"{bucket.place} takes, gives and lists")
 
 
 def check_workspace(ptolemy: Ptolemy, workspace: str) -> Iterator[Finding]:

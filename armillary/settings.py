@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         gt=0,
         description="How long an export or import job may take before the run gives it up.",
     )
+    poll_seconds: float = Field(
+        1.0,
+        gt=0,
+        description="When a job is first asked for after it was submitted; the pauses then grow, "
+        "because each poll is an API call.",
+    )
     store_bucket: str = Field("", description="Bucket where backups lie.")
     store_prefix: str = Field("", description="Below which they lie there.")
     store_checksum: Literal["when_supported", "when_required"] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any, Literal
 
 import typer
@@ -17,6 +18,7 @@ from armillary.backup.outcome import (
     State,
     size,
 )
+from armillary.backup.place import place_of
 from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
 from armillary.settings import Settings
 from cli.console import out, print_json, showing_progress
@@ -90,19 +92,7 @@ def store_block(settings: Settings) -> Any:
     """
     from blocks import BackupStore  # noqa: PLC0415 - Prefect costs a second
 
-    if not settings.store_bucket:
-        raise ConfigurationError(
-            "ARMILLARY_STORE_BUCKET must be set in the environment.",
-            next_step="Name the bucket where backups lie; see docs/guides/backup.md.",
-        )
-    return BackupStore(
-        bucket=settings.store_bucket,
-        prefix=settings.store_prefix,
-        endpoint_url=settings.store_endpoint_url,
-        checksum=settings.store_checksum,
-        part_bytes=settings.store_part_bytes,
-        upload_threads=settings.store_upload_threads,
-    )
+    return BackupStore(**asdict(place_of(settings)))
 
 
 def print_backup(result: BackupResult) -> None:
@@ -127,6 +117,8 @@ def print_backup(result: BackupResult) -> None:
             f"{file.sha256[:16]}…",
         )
     out.print(table)
+    if result.continued:
+        out.print("It went on with the jobs and files of a run that was interrupted.")
     for problem in result.problems:
         out.print(f"problem: {problem}", markup=False)
     out.print(f"no export covers: {', '.join(result.not_covered)}", markup=False)

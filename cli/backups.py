@@ -13,14 +13,14 @@ from rich.text import Text
 from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Catalogue, workspace_folder
 from armillary.backup.listing import Overview, unfinished_as_dict, unfinished_words
-from armillary.backup.place import BucketPlace
+from armillary.backup.place import place_of
 from armillary.backup.prune import Pruned, PrunePlan, PruningFailed
 from armillary.backup.prune_report import rows as decisions
 from armillary.backup.prune_report import summary
 from armillary.backup.retention import Retention
 from armillary.backup.verified import VerificationFailed, Verified, headline
 from armillary.backup.verify import parse_slice
-from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
+from armillary.errors import ArmillaryError, LeaseHeld
 from armillary.settings import Settings
 from cli.backup import store_block
 from cli.console import out, print_json, showing_progress
@@ -48,7 +48,7 @@ _VERBOSE = typer.Option(False, "--verbose", help="Show Prefect's own log as well
 def backups(workspace: str = _WORKSPACE, as_json: bool = _JSON) -> None:
     """List the backups that lie in the store: age, state, size, rows, proven or not."""
     with told_plainly():
-        bucket = Bucket(_place(Settings()))
+        bucket = Bucket(place_of(Settings()))
         catalogue = Catalogue(bucket, workspace_folder(bucket, workspace or None))
         found = Overview(catalogue.entries())
     if as_json:
@@ -79,7 +79,7 @@ def verify(
     """Verify that a backup is still what was written."""
     with told_plainly():
         settings = Settings()
-        _place(settings)  # what is wrong here is told before ten seconds of server start
+        place_of(settings)  # what is wrong here is told before ten seconds of server start
         if slice:
             parse_slice(slice, depth)
         with prefect_api(verbose=verbose):
@@ -155,7 +155,7 @@ def prune(
     }
     with told_plainly():
         settings = Settings()
-        _place(settings)
+        place_of(settings)
         Retention(**policy)
         with prefect_api(verbose=verbose):
             found = run_prune(settings, policy, workspace, mode)
@@ -209,26 +209,12 @@ def _print_table(rows: Sequence[Mapping[str, str]], right: Collection[str] = ())
     """Cells as they are: a name in brackets is no markup."""
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=column == "backup",  # an id is there to be copied
+        )
     for line in rows:
         table.add_row(*(Text(cell) for cell in line.values()))
     out.print(table)
-
-
-def _place(settings: Settings) -> BucketPlace:
-    """Where backups lie, without Prefect: it must not be imported before its server is there.
-
-    Raises:
-        ConfigurationError: no bucket is named.
-    """
-    if not settings.store_bucket:
-        raise ConfigurationError(
-            "ARMILLARY_STORE_BUCKET must be set in the environment.",
-            next_step="Name the bucket where backups lie; see docs/guides/backup.md.",
-        )
-    return BucketPlace(
-        bucket=settings.store_bucket,
-        prefix=settings.store_prefix,
-        endpoint_url=settings.store_endpoint_url,
-        checksum=settings.store_checksum,
-    )

@@ -10,6 +10,8 @@ from rich.table import Table
 from armillary.api.connection import Connection
 from armillary.api.connections import shared
 from armillary.api.shared_limit import SharedLimit
+from armillary.backup.bucket import Bucket
+from armillary.backup.place import place_of
 from armillary.errors import ConfigurationError
 from armillary.feeds.loading import load_feed
 from armillary.readiness import (
@@ -19,6 +21,7 @@ from armillary.readiness import (
     check_feed,
     check_limit,
     check_runs,
+    check_store,
     check_workspace,
     worst,
 )
@@ -69,6 +72,8 @@ def _findings(settings: Settings, feeds: list[Path]) -> list[Finding]:
     findings += about_limit
     findings.append(check_clock(settings.ptolemy_url))
     findings.append(check_runs(open_store(settings.runs, endpoint_url=settings.store_endpoint_url)))
+    if settings.store_bucket:
+        findings.append(check_store(Bucket(place_of(settings))))
     return findings
 
 

@@ -105,7 +105,9 @@ def _backed_up(
             workspace,
             opened.keeper,
             lease=lease,
-            patience=Patience(deadline_seconds=settings.job_seconds),
+            patience=Patience(
+                first_poll_seconds=settings.poll_seconds, deadline_seconds=settings.job_seconds
+            ),
             accept_shrink=accept_shrink,
             clock=clock,
         )

@@ -20,6 +20,9 @@ from armillary.errors import TransferFailed
 FAULTS = 5
 """In a row, without a byte in between; then the file is given up."""
 
+MOST_FAULTS = 50
+"""In all: a connection that breaks after every few bytes would go on for days."""
+
 REFUSED = frozenset({401, 403, 404, 410})
 """What an expired link is answered with, by one store or another."""
 
@@ -28,7 +31,7 @@ TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 
-NEXT_STEP = "Start the backup again: it goes on with what lies in the bucket."
+NEXT_STEP = "Start the backup again."
 
 REFUSAL_BYTES = 64 * 1024
 """So much of a refusal is read for the reason in it."""
@@ -69,15 +72,17 @@ class _Fault(Exception):
 class Download:
     """One pass over an export, from its first byte to its last, by as many requests as it takes.
 
-    A broken connection goes on where it broke, by a fresh link and a range, if the server says
-    that it is the same file (length, and ETag or time of change) and sends the range that was
-    asked (J07, J08). No exception carries the link, and none that does is chained to it.
+    A broken connection goes on where it broke, by a range, if the server says that it is the same
+    file (length, and ETag or time of change) and sends the range that was asked (J07, J08). The
+    link is kept until it is refused: a fresh one is a call that somebody pays for. No exception
+    carries it, and none that does is chained to it.
     """
 
     def __init__(
         self, link: Link, client: httpx.Client, *, clock: Clock, stop: Callable[[], None]
     ) -> None:
         self._link = link
+        self._held: SecretStr | None = None
         self._client = client
         self._clock = clock
         self._stop = stop
@@ -87,6 +92,7 @@ class Download:
         self._mark = ("", "")
         """What tells this file from another: its ETag and its time of change."""
         self._faults = 0
+        self._all_faults = 0
         self._host = "its host"
 
     def chunks(self) -> Generator[bytes, None, None]:
@@ -94,7 +100,7 @@ class Download:
 
         Raises:
             StartAgain: the rest is another file's, or cannot be had alone.
-            TransferFailed: it failed too often in a row without a byte in between.
+            TransferFailed: it failed too often, in a row without a byte in between or in all.
         """
         while True:
             try:
@@ -103,15 +109,21 @@ class Download:
             except _Fault as fault:
                 why = str(fault)
             self._faults += 1
-            if self._faults >= FAULTS:
-                raise TransferFailed(
-                    f"The download from {self._host} broke {self._faults} times in a row at byte "
-                    f"{self._at:,}{f' of {self.length:,}' if self.length else ''}: {why}.",
-                    next_step=NEXT_STEP,
-                )
+            self._all_faults += 1
+            if self._faults >= FAULTS or self._all_faults >= MOST_FAULTS:
+                raise self._given_up(why)
             self._stop()
             pause = min(2.0 ** (self._faults - 1), 30.0)
             self._clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+
+    def _given_up(self, why: str) -> TransferFailed:
+        in_a_row = self._faults >= FAULTS
+        how_often = f"{FAULTS} times in a row" if in_a_row else f"{MOST_FAULTS} times, the last"
+        of = f" of {self.length:,}" if self.length else ""
+        return TransferFailed(
+            f"The download from {self._host} broke {how_often} at byte {self._at:,}{of}: {why}.",
+            next_step=NEXT_STEP,
+        )
 
     def _rest(self) -> Generator[bytes, None, None]:
         headers = {"Accept-Encoding": "identity"}
@@ -120,9 +132,10 @@ class Download:
             headers["Range"] = f"bytes={self._at}-"
             if _is_strong(etag):
                 headers["If-Range"] = etag
-        link = self._link()
+        if self._held is None:
+            self._held = self._link()
         try:
-            address = httpx.URL(link.get_secret_value())
+            address = httpx.URL(self._held.get_secret_value())
             self._host = address.host
             with self._client.stream("GET", address, headers=headers) as answer:
                 self._judge(answer)
@@ -146,6 +159,7 @@ class Download:
         """Whether this answer goes on with what was read so far."""
         status = answer.status_code
         if status in REFUSED:
+            self._held = None
             code = _CODE.search(_start_of(answer))
             words = f" {code[1]}" if code else ""
             raise _Fault(f"its link was refused ({status}{words})")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from armillary.errors import ConfigurationError
+from armillary.settings import Settings
 
 MIB = 1024**2
 
@@ -73,3 +74,24 @@ class BucketPlace:
     def words(self) -> str:
         """For people: ``s3://bucket/prefix``."""
         return f"s3://{self.bucket}/{self.prefix.strip('/')}".rstrip("/")
+
+
+def place_of(settings: Settings) -> BucketPlace:
+    """Where this machine's settings say that backups lie.
+
+    Raises:
+        ConfigurationError: no bucket is named.
+    """
+    if not settings.store_bucket:
+        raise ConfigurationError(
+            "ARMILLARY_STORE_BUCKET must be set in the environment.",
+            next_step="Name the bucket where backups lie; see docs/guides/backup.md.",
+        )
+    return BucketPlace(
+        bucket=settings.store_bucket,
+        prefix=settings.store_prefix,
+        endpoint_url=settings.store_endpoint_url,
+        checksum=settings.store_checksum,
+        part_bytes=settings.store_part_bytes,
+        upload_threads=settings.store_upload_threads,
+    )

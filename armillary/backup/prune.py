@@ -15,6 +15,7 @@ from typing import Any, Literal
 from armillary.backup.bucket import Bucket, Listed, NotDeleted, UnfinishedUpload
 from armillary.backup.catalogue import Backup, Catalogue, UnfinishedBackup, parsed
 from armillary.backup.manifest import FULL, MANIFEST
+from armillary.backup.removal import UNLISTED
 from armillary.backup.retention import AHEAD, Candidate, Decision, Retention, decide, lock_warning
 from armillary.backup.verify import verify
 from armillary.errors import (
@@ -378,7 +379,8 @@ def _note(backup_id: str, left: Sequence[NotDeleted], done: Pruned, before: str)
         )
     else:
         reason = next(found.reason for found in left if not found.locked_until)
-        done.failed.append(Left(backup_id, f"{before}{reason} {REFUSED}"))
+        more = "" if reason == UNLISTED else f" {REFUSED}"
+        done.failed.append(Left(backup_id, f"{before}{reason}{more}"))
 
 
 def _why(error: ArmillaryError) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NO_VERSIONS = frozenset({"NotImplemented", "501", "405", "MethodNotAllowed", "InvalidRequest"})
 """What a store without versions says when it is asked for them."""
 
-_UNLISTED = (
+UNLISTED = (
     "Its versions may not be listed, and to delete without them would only hide it: the "
     "credentials need s3:ListBucketVersions."
 )
@@ -71,7 +71,7 @@ class Removal:
         with self._doing(f"removing {key}"):
             versions = self._versions(self._prefix + key)
             if versions is None:
-                return NotDeleted(key, _UNLISTED, None)
+                return NotDeleted(key, UNLISTED, None)
             for number, version in enumerate(versions):
                 refusal = self._refusal(version)
                 if refusal:

@@ -129,6 +129,11 @@ _REFUSALS = (
         "store asks for: choose another, or take it out.",
     ),
     _Refusal(
+        frozenset({"InvalidObjectState"}),
+        "the file lies in an archive class and cannot be read while {what} ({code}).",
+        "Have the store bring it back first, or verify with depth present.",
+    ),
+    _Refusal(
         frozenset({"RequestTimeTooSkewed"}),
         "the store says that this machine's clock is wrong ({said}).",
         "Set the clock, then start again.",

@@ -117,7 +117,7 @@ def transfer(
                 clock.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
     raise TransferFailed(
         f"The export of {resource_type} was read {ATTEMPTS} times from its first byte and never "
-        f"came whole: {why}",
+        f"came whole: {why.removesuffix('.')}.",
         next_step=NEXT_STEP,
     )
 

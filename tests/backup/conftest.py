@@ -65,8 +65,11 @@ def shelf(s3: S3Client) -> Shelf:
 
 
 @pytest.fixture
-def run_backup(prefect_server: None, place: BucketPlace) -> RunBackup:
+def run_backup(
+    prefect_server: None, place: BucketPlace, monkeypatch: pytest.MonkeyPatch
+) -> RunBackup:
     """``run_backup(sim, compression="none")`` returns the final state of a flow run."""
+    monkeypatch.setenv("ARMILLARY_POLL_SECONDS", "0.1")
     from prefect_aws.credentials import AwsCredentials  # noqa: PLC0415 - after its settings
 
     from blocks import BackupStore, PtolemyWorkspace  # noqa: PLC0415

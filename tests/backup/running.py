@@ -30,6 +30,7 @@ def start(sim: Simulator, s3_url: str, runs: Path, *more: str) -> subprocess.Pop
         "ARMILLARY_PTOLEMY_WORKSPACE": "demo",
         "ARMILLARY_PTOLEMY_TOKEN": sim.token,
         "ARMILLARY_LEASE_SECONDS": str(LEASE_SECONDS),
+        "ARMILLARY_POLL_SECONDS": "0.1",
         "ARMILLARY_STORE_BUCKET": NAME,
         "ARMILLARY_STORE_PREFIX": "desk",
         "ARMILLARY_STORE_ENDPOINT_URL": s3_url,

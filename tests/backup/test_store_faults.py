@@ -82,7 +82,7 @@ REFUSALS: list[tuple[str, type[ArmillaryError], str]] = [
         "503 SlowDown",
         StoreFailed,
         "s3://backups/desk: writing page failed: the store answered 503 SlowDown to PutObject "
-        f"({SAID}). Start again when the store answers: an interrupted backup is continued.",
+        f"({SAID}). Start again when the store answers.",
     ),
 ]
 

@@ -66,7 +66,7 @@ def test_s01_a_store_that_goes_on_failing_is_tried_again_and_leaves_nothing(
         assert len(server.received) == ATTEMPTS
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"s3://backups/desk: storing {KEY} failed")
-    assert str(caught.value).endswith("an interrupted backup is continued.")
+    assert str(caught.value).endswith("Start again when the store answers.")
     assert moving.clock.slept == [5.0, 10.0]
     s3_server.behave()
     assert_nothing_left(shelf, moving.bucket)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.servers import Server, own_server
 
@@ -48,6 +48,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         opened = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
         opened.route("**/*", on_loopback_only)
         opened.set_default_timeout(15_000)
+        expect.set_options(timeout=15_000)
         yield opened
         browser.close()
 

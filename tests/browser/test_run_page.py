@@ -112,7 +112,7 @@ def test_the_run_form_offers_the_blocks(page: Page, ui: Server, screenshots: Pat
         done = ui.command(*command)
         assert done.returncode == 0, done.stdout + done.stderr
     page.goto(f"{ui.url}/deployments", wait_until="networkidle")
-    page.get_by_role("link", name="by-hand").first.click()
+    page.get_by_role("link", name="by-hand", exact=True).first.click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").first.click()
     expect(page.get_by_text("The workspace to bring into line with the feed").first).to_be_visible()

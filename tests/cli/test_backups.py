@@ -50,6 +50,7 @@ def environment(server: LoopbackS3, monkeypatch: pytest.MonkeyPatch) -> dict[str
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     return {
         "ARMILLARY_STORE_BUCKET": BUCKET,
+        "ARMILLARY_POLL_SECONDS": "0.1",
         "ARMILLARY_STORE_PREFIX": "desk",
         "ARMILLARY_STORE_ENDPOINT_URL": server.url,
     }

@@ -154,7 +154,11 @@ def test_the_demo_tells_its_story(armillary: Armillary) -> None:
     assert states == [
         *("Completed", "Completed", "Planned", "Completed", "Completed", "Withheld"),
         *("Completed", "Completed"),
+        *("Completed", "Completed", "Failed"),
     ]
-    assert story["scenes"][-1]["result"]["applied"]["restore"] == 284
+    assert story["scenes"][7]["result"]["applied"]["restore"] == 284
+    backup, found = story["scenes"][8]["result"], story["scenes"][10]["result"]
+    assert sum(file["rows"] for file in backup["files"]) > 8000
+    assert [problem["resource_type"] for problem in found["problems"]] == ["time_series_values"]
     assert "Starting a temporary Prefect server" in told.stderr
     assert "Traceback" not in told.stderr

@@ -42,6 +42,15 @@ def prose(text: str) -> str:
     return _FENCE.sub("", text)
 
 
+def section(text: str, heading: str) -> str:
+    """What stands below ``## heading``, up to the next heading of that level."""
+    found = re.search(
+        rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    assert found, f"no heading {heading!r}"
+    return found[1]
+
+
 def table_rows(text: str) -> dict[str, list[Cells]]:
     """The rows of all tables by the codes of their first cell: ``| `name`, `slug` | ... |``."""
     rows: dict[str, list[Cells]] = {}

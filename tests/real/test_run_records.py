@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import boto3
 import pytest
 
 from armillary.errors import LeaseHeld
@@ -21,6 +22,8 @@ def address(gateway: Service, monkeypatch: pytest.MonkeyPatch) -> str:
     """Of run records; the keys come from the environment, as the machine's own do."""
     for name, value in gateway.environment.items():
         monkeypatch.setenv(name, value)
+    # boto3's own session may have been made for another test, with other keys.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return f"s3://{gateway.make_bucket()}/runs"
 
 
