@@ -12,7 +12,7 @@ from pydantic import Field
 
 from armillary.api.models import Workspace
 from armillary.api.ptolemy import Ptolemy
-from armillary.backup.jobs import Patience
+from armillary.backup.job_runner import Patience
 from armillary.backup.journal import Coverage
 from armillary.backup.making import BackupInMaking
 from armillary.backup.opening import open_backup

@@ -28,7 +28,8 @@ from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Catalogue
 from armillary.backup.completeness import against_counts
 from armillary.backup.evidence import Evidence
-from armillary.backup.jobs import ExportJobs, ExportRequest, Links, Patience
+from armillary.backup.job_runner import Patience
+from armillary.backup.jobs import ExportJobs, ExportRequest, Links
 from armillary.backup.journal import Coverage, JobNote, JournalKeeper
 from armillary.backup.manifest import MANIFEST, FileEntry, Manifest, SchemasEntry
 from armillary.backup.opening import folder_of
@@ -108,7 +109,7 @@ class BackupInMaking:
         self._ended: ArmillaryError | None = None
         self._evidence = Evidence()
         self._jobs = ExportJobs(
-            ptolemy, patience or Patience(), clock=self._clock, go_on=self._go_on
+            ptolemy.exports, patience or Patience(), clock=self._clock, go_on=self._go_on
         )
         self.folder = f"{folder_of(workspace)}/{keeper.journal.backup_id}"
         self.place = f"{bucket.place}/{self.folder}"
@@ -298,7 +299,11 @@ class BackupInMaking:
         note = jobs.get(resource_type)
         if note and note.job_id:
             return self._ptolemy.exports.get(note.job_id)
-        job = self._jobs.adopt(request, note.submitted_at, known) if note else None
+        job = (
+            self._jobs.adopt(resource_type, note.submitted_at, known, coverage.format)
+            if note
+            else None
+        )
         if note is None or job is None:
             note = JobNote("", self._clock.now(), self._count(resource_type))
             self._keeper.submitted(resource_type, note)

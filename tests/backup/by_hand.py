@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from armillary.backup.bucket import Bucket
-from armillary.backup.jobs import Patience
+from armillary.backup.job_runner import Patience
 from armillary.backup.journal import Coverage
 from armillary.backup.making import BackupInMaking
 from armillary.backup.manifest import Manifest

@@ -55,7 +55,7 @@ def test_j04_an_export_that_ends_badly_twice_is_a_missing_part(
     assert made.state == "PARTIAL"
     [problem] = made.problems
     assert problem.startswith("markets is missing: The export of markets (job ")
-    assert problem.endswith(f"ended {status}: the disk is full It was tried 2 times.")
+    assert problem.endswith(f"ended {status}: the disk is full. It was tried 2 times.")
     assert submits(sim) == 8
     [backup] = Catalogue(bucket, "demo").list()
     assert (backup.state, len(backup.manifest.files if backup.manifest else ())) == ("PARTIAL", 6)

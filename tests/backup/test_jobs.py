@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from armillary.api.models import Job
-from armillary.backup.jobs import ExportJobs, ExportRequest, Patience
+from armillary.api.ptolemy import Ptolemy
+from armillary.backup.job_runner import JobRunner, Patience
+from armillary.backup.jobs import ExportJobs, ExportRequest
 from armillary.errors import JobFailed, JobOverdue, RequestRejected
 from simulator import Simulator
 from tests.api.clocks import TodaysClock
@@ -27,7 +29,7 @@ def jobs(sim: Simulator) -> Iterator[MakeJobs]:
         def make(**changed: Any) -> ExportJobs:
             clock = TodaysClock()
             ptolemy = stack.enter_context(open_client(sim, clock=clock))
-            return ExportJobs(ptolemy, clock=clock, **changed)
+            return ExportJobs(ptolemy.exports, clock=clock, **changed)
 
         yield make
 
@@ -177,9 +179,9 @@ def test_n13_a_service_with_too_many_jobs_is_waited_for(sim: Simulator, jobs: Ma
 
     def go_on() -> None:
         if busy:
-            runner.ptolemy.exports.get(busy.pop().id)
+            runner.service.get(busy.pop().id)
 
-    second = ExportJobs(runner.ptolemy, clock=runner.clock, go_on=go_on).trigger(MARKETS)
+    second = ExportJobs(runner.service, clock=runner.clock, go_on=go_on).trigger(MARKETS)
     assert second.id != first.id
 
 
@@ -189,3 +191,39 @@ def test_a_type_the_service_does_not_export_is_refused_at_once(
     sim.configure(calendar_export="refused")
     with pytest.raises(RequestRejected, match="market_calendars"):
         jobs().trigger(ExportRequest("market_calendars"))
+
+
+# Imports: the same runner, and never a second job
+
+
+def import_jobs(sim: Simulator, ptolemy: Ptolemy) -> tuple[JobRunner, Callable[[], Job]]:
+    rows = b'[{"identifier": "xasx", "name": "ASX", "type_id": "exchange", "field_values": {}}]'
+    return JobRunner(ptolemy.imports, clock=TodaysClock()), lambda: ptolemy.imports.create(
+        rows, resource_type="markets", identifier_column="identifier"
+    )
+
+
+def test_an_import_is_triggered_and_waited_for(sim: Simulator) -> None:
+    with open_client(sim) as ptolemy:
+        runner, submit = import_jobs(sim, ptolemy)
+        job = runner.wait(runner.trigger_by(submit, "markets"))
+    assert (job.status, job.rows_imported) == ("completed", 1)
+    assert [row["identifier"] for row in sim.state()["markets"]] == ["xasx"]
+
+
+def test_a11_an_import_whose_answer_was_lost_is_adopted_and_never_submitted_again(
+    sim: Simulator,
+) -> None:
+    fault(sim, method="POST", path="/imports", action="drop_after")
+    with open_client(sim) as ptolemy:
+        runner, submit = import_jobs(sim, ptolemy)
+        assert runner.wait(runner.trigger_by(submit, "markets")).rows_imported == 1
+        assert len(ptolemy.imports.list()) == 1
+        sim.faults = [{"method": "POST", "path": "/imports", "action": "drop_before"}]
+        known = [job.id for job in ptolemy.imports.list()]
+        with pytest.raises(JobFailed) as caught:
+            runner.trigger_by(submit, "markets", known)
+        assert len(ptolemy.imports.list()) == 1
+    assert str(caught.value).startswith(
+        "The import of markets was submitted once, no answer came, and the list of jobs shows none"
+    )

@@ -10,10 +10,10 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
 import blocks
 from armillary.feeds.loading import load_feed
-from blocks import FileFeed, PtolemyWorkspace
+from blocks import BackupStore, FileFeed, PtolemyWorkspace
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-REGISTERED: list[type[Block]] = [PtolemyWorkspace, FileFeed]
+REGISTERED: list[type[Block]] = [PtolemyWorkspace, FileFeed, BackupStore]
 
 
 @pytest.mark.parametrize("block", REGISTERED)
@@ -27,7 +27,12 @@ class TestBlocksAreInOrder(BlockStandardTestSuite):
 
 
 @pytest.mark.parametrize(
-    ("block", "slug"), [(PtolemyWorkspace, "ptolemy-workspace"), (FileFeed, "file-feed")]
+    ("block", "slug"),
+    [
+        (PtolemyWorkspace, "ptolemy-workspace"),
+        (FileFeed, "file-feed"),
+        (BackupStore, "backup-store"),
+    ],
 )
 def test_the_slugs_never_change(block: type[Block], slug: str) -> None:
     assert block.get_block_type_slug() == slug
