@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import Artifact
 from prefect.flows import Flow
 
-from flows import sync_instruments
+import flows
 from simulator import Simulator
+from tasks import apply_changes, make_backup
 from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunSync
 from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
@@ -96,8 +99,11 @@ def test_the_token_is_nowhere(
 
 
 def test_no_flow_has_retries_and_no_task_that_writes_repeats_itself() -> None:
-    assert isinstance(sync_instruments.sync_instruments, Flow)
-    assert sync_instruments.sync_instruments.retries == 0
-    from tasks.apply_changes import apply_batch  # noqa: PLC0415
-
-    assert apply_batch.retries == 0
+    names = [module.name for module in pkgutil.iter_modules(flows.__path__)]
+    found = {name: getattr(import_module(f"flows.{name}"), name) for name in names}
+    assert len(found) >= 5
+    assert all(isinstance(flow, Flow) for flow in found.values())
+    assert {name: flow.retries for name, flow in found.items()} == dict.fromkeys(names, 0)
+    assert not [name for name, flow in found.items() if flow.persist_result]
+    for task in (apply_changes.apply_batch, make_backup.export_type, make_backup.store_type):
+        assert task.retries == 0
