@@ -13,14 +13,14 @@ from rich.table import Table
 from armillary.backup.outcome import (
     EXIT_CODES,
     HEADLINES,
-    BackupFailed,
     BackupResult,
     State,
     size,
 )
 from armillary.backup.place import place_of
-from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
+from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.settings import Settings
+from cli.answers import answer_of
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
 from cli.prefect_server import prefect_api, require_server
@@ -74,14 +74,7 @@ def run_backup(settings: Settings, **asked: Any) -> BackupResult | LeaseHeld:
     store = store_block(settings)
     with showing_progress():
         state = backup_workspace(workspace_block(settings), store, **asked, return_state=True)
-    answer = state.result(raise_on_failure=False)
-    if isinstance(answer, BackupFailed):
-        return answer.result
-    if isinstance(answer, BackupResult | LeaseHeld):
-        return answer
-    if isinstance(answer, BaseException):
-        raise answer
-    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
+    return answer_of(state, BackupResult, LeaseHeld)
 
 
 def store_block(settings: Settings) -> Any:

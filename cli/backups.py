@@ -14,14 +14,15 @@ from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Catalogue, workspace_folder
 from armillary.backup.listing import Overview, unfinished_as_dict, unfinished_words
 from armillary.backup.place import place_of
-from armillary.backup.prune import Pruned, PrunePlan, PruningFailed
+from armillary.backup.prune import Pruned, PrunePlan
 from armillary.backup.prune_report import rows as decisions
 from armillary.backup.prune_report import summary
 from armillary.backup.retention import Retention
-from armillary.backup.verified import VerificationFailed, Verified, headline
+from armillary.backup.verified import Verified, headline
 from armillary.backup.verify import parse_slice
-from armillary.errors import ArmillaryError, LeaseHeld
+from armillary.errors import LeaseHeld
 from armillary.settings import Settings
+from cli.answers import answer_of
 from cli.backup import store_block
 from cli.console import out, print_json, showing_progress
 from cli.exits import FAILED, told_plainly
@@ -107,14 +108,7 @@ def run_verify(
             store_block(settings), backup, depth, slice or None, workspace or None,
             return_state=True,
         )  # fmt: skip
-    answer = state.result(raise_on_failure=False)
-    if isinstance(answer, VerificationFailed):
-        return answer.result
-    if isinstance(answer, Verified):
-        return answer
-    if isinstance(answer, BaseException):
-        raise answer
-    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
+    return answer_of(state, Verified, Verified)
 
 
 def print_verified(result: Verified) -> None:
@@ -186,14 +180,8 @@ def run_prune(
     state = prune_backups(
         store_block(settings), **policy, workspace=workspace or None, mode=mode, return_state=True
     )
-    answer: Any = state.result(raise_on_failure=False)
-    if isinstance(answer, PruningFailed):
-        return answer.made, answer.done
-    if isinstance(answer, LeaseHeld | tuple):
-        return answer
-    if isinstance(answer, BaseException):
-        raise answer
-    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
+    answer: Any = answer_of(state, tuple, LeaseHeld)
+    return answer  # type: ignore[no-any-return]
 
 
 def _print_pruning(made: PrunePlan, done: Pruned | None) -> None:

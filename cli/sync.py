@@ -11,12 +11,13 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
-from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
+from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.feeds.loading import load_feed
 from armillary.settings import Settings
-from armillary.sync.outcome import EXIT_CODES, State, SyncFailed, SyncResult
+from armillary.sync.outcome import EXIT_CODES, State, SyncResult
 from armillary.sync.plan import KINDS
 from armillary.sync.report import APPROVABLE, HEADLINES, approval, rejected
+from cli.answers import answer_of
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
 from cli.prefect_server import prefect_api, require_server
@@ -128,7 +129,7 @@ def run_sync(
             approve or None,
             return_state=True,
         )
-    return _answer(state)
+    return answer_of(state, SyncResult, LeaseHeld)
 
 
 def run_revert(
@@ -145,7 +146,7 @@ def run_revert(
         state = revert_run(
             workspace_block(settings), run_id, mode, approve or None, return_state=True
         )
-    return _answer(state)
+    return answer_of(state, SyncResult, LeaseHeld)
 
 
 def workspace_block(settings: Settings) -> Any:
@@ -158,17 +159,6 @@ def workspace_block(settings: Settings) -> Any:
         token=settings.ptolemy_token,
         concurrency_limit=settings.ptolemy_concurrency_limit or None,
     )
-
-
-def _answer(state: Any) -> SyncResult | LeaseHeld:
-    answer = state.result(raise_on_failure=False)
-    if isinstance(answer, SyncFailed):
-        return answer.result
-    if isinstance(answer, SyncResult | LeaseHeld):
-        return answer
-    if isinstance(answer, BaseException):
-        raise answer
-    raise ArmillaryError(f"The run ended {state.name}: {state.message}")
 
 
 def print_result(result: SyncResult) -> None:

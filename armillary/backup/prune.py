@@ -146,8 +146,7 @@ class PruningFailed(ArmillaryError):
     """Something could not be removed, or the run was stopped; what was done is kept here."""
 
     def __init__(self, message: str, made: PrunePlan, done: Pruned) -> None:
-        self.made = made
-        self.done = done
+        self.result = (made, done)
         super().__init__(message)
 
 

@@ -110,7 +110,7 @@ def test_what_cannot_be_removed_fails_the_run_and_the_rest_goes_on(
     assert f"{night(2)} could not be removed: The store refuses it (AccessDenied)." in state.message
     failure = state.result(raise_on_failure=False)
     assert isinstance(failure, PruningFailed)
-    assert failure.done.removed == [night(1)]
+    assert failure.result[1].removed == [night(1)]
     assert ids(shelf) == {night(0), night(2)}
     with get_client(sync_client=True) as client:
         assert "could not be removed" in str(artifacts_of(client, state)["prune-demo"].data)
