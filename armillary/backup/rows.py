@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import NoneType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
-import pyarrow as pa
-from pyarrow import csv
 
 from armillary.backup.cuts import UNREADABLE, Cuts
 from armillary.backup.resources import CHILDREN, REFERENCES
 from armillary.errors import ExportDamaged
+
+if TYPE_CHECKING:
+    from pyarrow.csv import ConvertOptions
 
 PIECE_BYTES = 1024**2
 """So much is decoded at a time."""
@@ -215,7 +216,7 @@ class _CsvRows:
         self._wanted = wanted
         self._buffer = bytearray()
         self._header: list[str] | None = None
-        self._options: csv.ConvertOptions | None = None
+        self._options: ConvertOptions | None = None
 
     def feed(self, chunk: bytes) -> Iterator[RowBatch]:
         self._buffer += chunk
@@ -246,6 +247,9 @@ class _CsvRows:
         return end + 1
 
     def _batch(self, piece: bytes) -> RowBatch:
+        import pyarrow as pa  # noqa: PLC0415 - JSON needs none of it, and it takes a while
+        from pyarrow import csv  # noqa: PLC0415
+
         try:
             if self._header is None:
                 piece = self._take_header(piece)
@@ -266,6 +270,9 @@ class _CsvRows:
         return RowBatch(table.num_rows, found)
 
     def _take_header(self, piece: bytes) -> bytes:
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import csv  # noqa: PLC0415
+
         line, _, rest = piece.partition(b"\n")
         header = csv.read_csv(
             io.BytesIO(line + b"\n"), read_options=csv.ReadOptions(autogenerate_column_names=True)
