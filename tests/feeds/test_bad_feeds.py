@@ -78,7 +78,7 @@ def test_one_column_shifted_within_the_width_is_seen_by_type_and_scope(vendor: V
     assert reading.rejects["identifier"].to_list() == ["U1.Umbrella"]
 
 
-def test_one_column_blank(vendor: Vendor) -> None:
+def test_f18_one_column_blank(vendor: Vendor) -> None:
     blank = HEADER + b"A,xasx,Alpha,,100\nB,xasx,Beta, ,100\n"
     reading = vendor.read(blank)
     assert reading.warnings == (

@@ -85,7 +85,7 @@ def drop() -> Iterator[Drop]:
         ("growing", "{} changed while it was read: it is still being written."),
     ],
 )
-def test_what_a_drop_can_do(drop: Drop, name: str, said: str) -> None:
+def test_f03_f25_what_a_drop_can_do(drop: Drop, name: str, said: str) -> None:
     drop.pipe_file(f"/{name}.csv", ROWS)
     assert refused(f"drop:///{name}.csv") == said.format(f"drop:///{name}.csv")
 
@@ -98,7 +98,7 @@ def archive(*names: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_zip_with_other_than_one_file(vendor: Vendor) -> None:
+def test_f24_a_zip_with_other_than_one_file(vendor: Vendor) -> None:
     vendor.delivers(archive("a.csv", "b.csv"), "asx.csv.zip")
     assert refused("asx.csv.zip") == (
         "asx.csv.zip holds 2 files (a.csv, b.csv) where exactly one is expected."
@@ -118,7 +118,7 @@ def test_packed_by_name_only(vendor: Vendor) -> None:
     assert "its content looks like a zip archive or an Excel workbook" in refused("asx.csv.gz")
 
 
-def test_more_than_a_feed_may_hold(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f24_more_than_a_feed_may_hold(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("armillary.feeds.source.MAX_BYTES", 2 * 1024**2)
     vendor.delivers(bytes(5 * 1024**2), "asx.csv")
     with pytest.raises(FeedRefused, match=r"asx\.csv holds more than 2 MiB: it is damaged, or has"):

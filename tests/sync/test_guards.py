@@ -120,7 +120,7 @@ def test_a_rejected_row_without_identifier_withholds_all_archives() -> None:
     assert reasons["archive"].startswith("1 rejected rows have no readable identifier")
 
 
-def test_a_shrunken_feed_archives_nothing() -> None:
+def test_f07_a_shrunken_feed_archives_nothing() -> None:
     shrunken = made(active=100, archives=10)
     assert not verdict(shrunken, last=128)
     assert verdict(shrunken, last=129)["archive"] == (

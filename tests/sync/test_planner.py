@@ -102,7 +102,7 @@ def test_an_identifier_outside_the_scope_is_owned_elsewhere() -> None:
     }
 
 
-def test_an_identifier_of_another_type_is_owned_elsewhere() -> None:
+def test_f20_an_identifier_of_another_type_is_owned_elsewhere() -> None:
     for archived in (False, True):
         owner = instrument("a", type="t-2", archived=archived)
         made = plan(feed(record("a")), workspace(), owners=[owner])
