@@ -79,6 +79,7 @@ def command(armillary: Armillary, environment: dict[str, str]) -> Command:
 
 def one_object(said: Said) -> Any:
     assert "Traceback" not in said.stderr, said.stderr
+    assert said.stdout, said.stderr
     return json.loads(said.stdout)
 
 
