@@ -47,6 +47,9 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """How many instruments, with all that hangs on them, were restored and compared."""
 
 
+_read_proof = msgspec.json.Decoder(Verification).decode
+
+
 Made = tuple[datetime, int]
 """When a backup was scheduled, and which of that time it is: ids are sorted by this."""
 
@@ -278,7 +281,7 @@ class Catalogue:
         if manifest is None or content is None:
             return None, ""
         try:
-            found = msgspec.json.decode(content, type=Verification)
+            found = _read_proof(content)
         except msgspec.DecodeError:
             return None, f"{VERIFICATION} cannot be read"
         if found.manifest_sha256 != manifest.sha256:

@@ -20,6 +20,8 @@ import msgspec
 from armillary.backup.examination import Answer, Examination, Examined
 from armillary.errors import ExportDamaged, TransferFailed
 
+_read_answer = msgspec.msgpack.Decoder(Answer).decode
+
 WAITING = 8
 """Chunks that may wait; then the transfer waits for the examiner."""
 
@@ -164,7 +166,7 @@ class ProcessExaminer:
             if self._running.stdin is not None:
                 self._running.stdin.close()
         try:
-            answer = msgspec.msgpack.decode(self._read(), type=Answer)
+            answer = _read_answer(self._read())
         except msgspec.DecodeError:
             raise self._ended() from None
         if answer.examined is None:

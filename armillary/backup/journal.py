@@ -67,6 +67,9 @@ class Journal(msgspec.Struct, frozen=True):
         )
 
 
+_read = msgspec.json.Decoder(Journal).decode
+
+
 class _Place(Protocol):
     def write(self, key: str, content: bytes, *, locked: bool = True) -> bool: ...
 
@@ -131,6 +134,6 @@ class JournalKeeper:
 def read_journal(content: bytes) -> Journal | None:
     """The journal of an unfinished backup; None for one that cannot be read (it is not trusted)."""
     try:
-        return msgspec.json.decode(content, type=Journal)
+        return _read(content)
     except msgspec.DecodeError:
         return None

@@ -140,6 +140,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.coverage == FULL and self.state == "COMPLETE"
 
 
+# ``msgspec.convert`` has no decoder to keep; this one describes the fields: docs/decisions/0027.
+msgspec.json.Decoder(Manifest)
+
+
 def encode(manifest: Manifest) -> bytes:
     """The page as it is written: readable, sorted, with its own hash."""
     page = json.loads(msgspec.json.encode(manifest))

@@ -54,6 +54,9 @@ class Schemas(msgspec.Struct, frozen=True):
         return [name for name, why in self.missing.items() if why == _NO_ANSWER]
 
 
+_read = msgspec.json.Decoder(Schemas).decode
+
+
 def read_schemas(ptolemy: Ptolemy) -> Schemas:
     """Read every type and field, archived ones too where the service shows them.
 
@@ -89,7 +92,7 @@ def decode(content: bytes) -> Schemas:
     Raises:
         msgspec.DecodeError: it is none.
     """
-    return msgspec.json.decode(content, type=Schemas)
+    return _read(content)
 
 
 def _why(name: str, error: ApiError) -> str:

@@ -61,6 +61,9 @@ class LeaseRecord(msgspec.Struct, frozen=True):
         return self.released_at is not None or now - margin >= self.expires_at
 
 
+_read_lease = msgspec.json.Decoder(LeaseRecord).decode
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """How long the lease lasts by this process's own two clocks."""
@@ -215,7 +218,7 @@ class Lease:
         if found is None:
             return None
         try:
-            return msgspec.json.decode(found.content, type=LeaseRecord), found.version
+            return _read_lease(found.content), found.version
         except msgspec.DecodeError as error:
             raise ConfigurationError(
                 f"The lease on {self._what()} at {self._store.place}/{self.key} is damaged: "

@@ -84,6 +84,9 @@ class FeedMemory(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, **changes)
 
 
+_read = msgspec.json.Decoder(FeedMemory).decode
+
+
 def memory_key(workspace: str, feed: str) -> str:
     """Where the memory of a feed lies; any name is safe in it."""
     return f"{quote(workspace, safe='')}/{quote(feed, safe='')}/memory.json"
@@ -100,7 +103,7 @@ def recall(store: RunStore, workspace: str, feed: str) -> FeedMemory:
     if content is None:
         return FeedMemory()
     try:
-        return msgspec.json.decode(content, type=FeedMemory)
+        return _read(content)
     except msgspec.DecodeError as error:
         raise ConfigurationError(
             f"The memory of feed {feed!r} at {store.place}/{key} is damaged: {error}.",

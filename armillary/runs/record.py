@@ -70,6 +70,10 @@ class Done(msgspec.Struct, frozen=True):
     after: dict[str, str] = {}
 
 
+_read_plan = msgspec.json.Decoder(Head).decode
+_read_batch = msgspec.json.Decoder(list[Done]).decode
+
+
 class RunRecord:
     """The record of one run, while it is written."""
 
@@ -122,7 +126,7 @@ def read_head(store: RunStore, workspace_id: str, run_id: str) -> Head:
             f"No run {run_id} is recorded for this workspace at {store.place}.",
             next_step="Take the run id from the run's report, and check ARMILLARY_RUNS.",
         )
-    return msgspec.json.decode(content, type=Head)
+    return _read_plan(content)
 
 
 def read_changes(store: RunStore, workspace_id: str, run_id: str, schema: Any) -> pl.DataFrame:
@@ -146,7 +150,7 @@ def read_done(store: RunStore, workspace_id: str, run_id: str) -> Iterator[Done]
     for key in store.list(f"{run_folder(workspace_id, run_id)}/batches/"):
         content = store.read(key)
         if content is not None:
-            yield from msgspec.json.decode(content, type=list[Done])
+            yield from _read_batch(content)
 
 
 def approved_run(store: RunStore, workspace_id: str, digest: str, now: datetime) -> str:
