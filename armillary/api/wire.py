@@ -11,15 +11,13 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any, Never
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any
 
 import httpcore
 import httpx
 
 from armillary.api.connection import Connection
-from armillary.errors import ConfigurationError
+from armillary.proxies import proxy_for
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """A page of 200 records is far below; more is a fault, and must not fill the memory."""
@@ -28,7 +26,6 @@ _KEEP_IDLE_SECONDS = 4.0
 """Below the five seconds after which common servers hang up on an idle connection."""
 
 _WRITE_BYTES = 64 * 1024
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class AnswerTooLong(httpcore.RemoteProtocolError):
@@ -170,26 +167,13 @@ def _whole(chunks: Iterable[bytes]) -> bytes:
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:
     """The proxy the environment names for this address, as httpx's own client would take it."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    proxies = getproxies()
-    address = proxies.get(parts.scheme) or proxies.get("all")
-    if not address or host in _LOOPBACK or proxy_bypass(host):
+    address = proxy_for(url)
+    if address is None:
         return None
-    proxy = urlsplit(address if "://" in address else f"http://{address}")
-    if proxy.scheme not in ("http", "https"):
-        _refuse_proxy(proxy.scheme)
-    named = httpx.Proxy(proxy.geturl())
+    named = httpx.Proxy(address)
     return httpcore.Proxy(
         str(named.url),
         auth=named.raw_auth,
         headers=named.headers.raw,
         ssl_context=named.ssl_context,
-    )
-
-
-def _refuse_proxy(scheme: str) -> Never:
-    raise ConfigurationError(
-        f"The environment names a proxy of kind {scheme!r}, which is not known here.",
-        next_step="Set HTTPS_PROXY to an http or https proxy, or NO_PROXY for this host.",
     )

@@ -6,14 +6,15 @@ own host, and stands in no message. No token of ours goes with it (contract sect
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 from collections.abc import Callable, Generator, Mapping
+from http import HTTPStatus
 
-import httpx
 from pydantic import SecretStr
+from urllib3 import BaseHTTPResponse
 
+from armillary.backup.link_client import LinkClient, LinkFault, address_of, pieces_of, start_of
 from armillary.clock import Clock
 from armillary.errors import TransferFailed
 
@@ -26,47 +27,17 @@ MOST_FAULTS = 50
 REFUSED = frozenset({401, 403, 404, 410})
 """What an expired link is answered with, by one store or another."""
 
-TIMEOUT = httpx.Timeout(60.0, connect=15.0)
-
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 
 NEXT_STEP = "Start the backup again."
 
-REFUSAL_BYTES = 64 * 1024
-"""So much of a refusal is read for the reason in it."""
-
 Link = Callable[[], SecretStr]
 """Gives a link that has its whole life before it."""
 
 
-class _WithoutQuery(logging.Filter):
-    """httpx writes each address it asks for to its log, with the signature in it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                str(part.copy_with(query=None)) if isinstance(part, httpx.URL) else part
-                for part in record.args
-            )
-        return True
-
-
-_WITHOUT_QUERY = _WithoutQuery()
-
-
-def open_client() -> httpx.Client:
-    """A client for links: it follows none elsewhere, and its log shows no signature."""
-    logging.getLogger("httpx").addFilter(_WITHOUT_QUERY)
-    return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
-
-
 class StartAgain(Exception):
     """The rest cannot be glued to what came before: the file has to be read from its first byte."""
-
-
-class _Fault(Exception):
-    """This request failed; the next may not."""
 
 
 class Download:
@@ -79,7 +50,7 @@ class Download:
     """
 
     def __init__(
-        self, link: Link, client: httpx.Client, *, clock: Clock, stop: Callable[[], None]
+        self, link: Link, client: LinkClient, *, clock: Clock, stop: Callable[[], None]
     ) -> None:
         self._link = link
         self._held: SecretStr | None = None
@@ -106,7 +77,7 @@ class Download:
             try:
                 yield from self._rest()
                 return
-            except _Fault as fault:
+            except LinkFault as fault:
                 why = str(fault)
             self._faults += 1
             self._all_faults += 1
@@ -134,37 +105,29 @@ class Download:
                 headers["If-Range"] = etag
         if self._held is None:
             self._held = self._link()
-        try:
-            address = httpx.URL(self._held.get_secret_value())
-            self._host = address.host
-            with self._client.stream("GET", address, headers=headers) as answer:
-                self._judge(answer)
-                for chunk in answer.iter_raw():
-                    self._at += len(chunk)
-                    self._faults = 0
-                    yield chunk
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Neither its text nor itself goes on: it may hold the address, which is signed.
-            broken = type(error).__name__
-        else:
-            broken = ""
-        if broken:
-            raise _Fault(broken)
+        address = address_of(self._held)
+        self._host = address.host or self._host
+        with self._client.open(address, headers) as answer:
+            self._judge(answer)
+            for piece in pieces_of(answer):
+                self._at += len(piece)
+                self._faults = 0
+                yield piece
         if self.length is not None and self._at < self.length:
-            raise _Fault(f"only {self._at:,} of {self.length:,} bytes came")
+            raise LinkFault(f"only {self._at:,} of {self.length:,} bytes came")
         if self.length is not None and self._at > self.length:
             raise StartAgain(f"{self._at:,} bytes came of a file of {self.length:,}")
 
-    def _judge(self, answer: httpx.Response) -> None:
+    def _judge(self, answer: BaseHTTPResponse) -> None:
         """Whether this answer goes on with what was read so far."""
-        status = answer.status_code
+        status = answer.status
         if status in REFUSED:
             self._held = None
-            code = _CODE.search(_start_of(answer))
+            code = _CODE.search(start_of(answer))
             words = f" {code[1]}" if code else ""
-            raise _Fault(f"its link was refused ({status}{words})")
-        if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
-            raise _Fault(f"it answered {status}")
+            raise LinkFault(f"its link was refused ({status}{words})")
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise LinkFault(f"it answered {status}")
         if answer.headers.get("content-encoding", "identity") not in {"", "identity"}:
             raise TransferFailed(
                 "The export came packed although it was asked for as it is.", next_step=NEXT_STEP
@@ -173,15 +136,15 @@ class Download:
         if self._at:
             self._judge_rest(status, answer.headers, mark)
             return
-        if status != httpx.codes.OK:
-            raise _Fault(f"it answered {status}")
+        if status != HTTPStatus.OK:
+            raise LinkFault(f"it answered {status}")
         length = answer.headers.get("content-length", "")
         self.length = int(length) if length.isdecimal() else None
         self._mark = mark
 
     def _judge_rest(self, status: int, headers: Mapping[str, str], mark: tuple[str, str]) -> None:
         found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
-        if status != httpx.codes.PARTIAL_CONTENT or found is None:
+        if status != HTTPStatus.PARTIAL_CONTENT or found is None:
             raise StartAgain("the server does not send the rest of a file alone")
         can_tell = _is_strong(mark[0]) or mark[1]
         whole = None if found[2] == "*" else int(found[2])
@@ -194,12 +157,3 @@ class Download:
 def _is_strong(etag: str) -> bool:
     """Whether equal tags mean equal bytes (RFC 9110)."""
     return bool(etag) and not etag.startswith("W/")
-
-
-def _start_of(answer: httpx.Response) -> str:
-    start = b""
-    for chunk in answer.iter_raw():
-        start += chunk
-        if len(start) >= REFUSAL_BYTES:
-            break
-    return start.decode(errors="replace")

@@ -62,15 +62,14 @@ class Pipe(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As many bytes as asked; fewer only at the end."""
-        wanted = -1 if size is None else size
-        found = bytearray()
-        while wanted < 0 or len(found) < wanted:
-            if not self._rest and not self._fetch():
-                break
-            take = len(self._rest) if wanted < 0 else min(wanted - len(found), len(self._rest))
-            found += self._rest[:take]
-            self._rest = self._rest[take:]
-        return bytes(found)
+        left = -1 if size is None else size
+        found: list[memoryview] = []
+        while left and (self._rest or self._fetch()):
+            taken = self._rest if left < 0 else self._rest[:left]
+            self._rest = self._rest[len(taken) :]
+            found.append(taken)
+            left -= len(taken) if left > 0 else 0
+        return b"".join(found)  # once: a part of an upload is some MiB
 
     def _put(self, piece: bytes | None) -> None:
         while not self._abandoned.is_set():

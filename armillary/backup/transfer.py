@@ -10,7 +10,7 @@ that the export is whole.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from typing import IO, Any, Literal, Never, Protocol, cast
 import zstandard
 
 from armillary.backup.bucket import Bucket, Stored
-from armillary.backup.download import NEXT_STEP, Download, Link, StartAgain, open_client
+from armillary.backup.download import NEXT_STEP, Download, Link, StartAgain
 from armillary.backup.examination import Examined
 from armillary.backup.examiner import examiner_for
+from armillary.backup.link_client import LinkClient
 from armillary.backup.pipe import Pipe, UploadEnded
 from armillary.backup.seen import Seen
 from armillary.clock import Clock, SystemClock
@@ -96,7 +97,7 @@ def transfer(
     """
     clock = clock or SystemClock()
     why = ""
-    with open_client() as client:
+    with LinkClient() as client:
         for attempt in range(1, ATTEMPTS + 1):
             download = Download(link, client, clock=clock, stop=stop)
             passing = _Passing(
@@ -181,7 +182,7 @@ class _Passing:
     def _pass(self, download: Download, progress: Progress, stop: Callable[[], None]) -> Examined:
         """Hand every byte to the examiner and to the upload."""
         with ExitStack() as stack:
-            pieces = stack.enter_context(closing(_gathered(download)))
+            pieces = stack.enter_context(closing(download.chunks()))
             first = next(pieces, b"")  # with it the server tells how much there is
             examiner = stack.enter_context(examiner_for(self._resource_type, download.length))
             for piece in chain([first], pieces):
@@ -249,19 +250,3 @@ def _packer(compression: Compression) -> _Packer:
         return _AsItIs()
     packing: Any = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
     return cast("_Packer", packing.compressobj())
-
-
-GATHERED_BYTES = 512 * 1024
-
-
-def _gathered(download: Download) -> Generator[bytes]:
-    """Larger pieces: a connection gives some KiB at a time, and each piece has a price."""
-    held = bytearray()
-    with closing(download.chunks()) as chunks:
-        for chunk in chunks:
-            held += chunk
-            if len(held) >= GATHERED_BYTES:
-                yield bytes(held)
-                held.clear()
-    if held:
-        yield bytes(held)
