@@ -1,15 +1,15 @@
-"""Where the rows of a JSON list can be cut, while only its beginning has come.
+"""Where the rows of an export can be cut, while only its beginning has come.
 
-Rows written by one program begin with the same key, so the last place that looks like the start of
-such a row nearly always is one; decoding up to there proves it. Where that fails, each bracket and
-each text is looked at: slower, and never wrong.
+Rows of a JSON list, written by one program, begin with the same key, so the last place that looks
+like the start of such a row nearly always is one; decoding up to there proves it. Where that fails,
+each bracket and each text is looked at: slower, and never wrong.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,15 @@ Decode = Callable[[bytes], list[Any]]
 
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 """What a decoder raises on bytes that are no JSON; the last one where a text is not UTF-8."""
+
+
+class Cut(NamedTuple):
+    """Rows that were taken."""
+
+    rows: list[Any]
+    """As the decoder gives them."""
+    text: bytes
+    """The same rows as a JSON list of their own, with its brackets."""
 
 
 class Cuts:
@@ -54,6 +63,11 @@ class Cuts:
         Raises:
             ExportDamaged: it is no JSON, whatever may follow.
         """
+        found = self.cut(buffer)
+        return None if found is None else found.rows
+
+    def cut(self, buffer: bytearray) -> Cut | None:
+        """The same as ``take``, with the bytes of the rows."""
         found = self._guessed(buffer) if self._guesses else None
         if found is None:
             found = self._counted(buffer)
@@ -61,11 +75,11 @@ class Cuts:
             self._guesses = self._guesses and found is None
         if found is None:
             return None
-        rows, next_row = found
+        taken, next_row = found
         del buffer[:next_row]
-        return rows
+        return taken
 
-    def _guessed(self, buffer: bytearray) -> tuple[list[Any], int] | None:
+    def _guessed(self, buffer: bytearray) -> tuple[Cut, int] | None:
         between = self._between = self._between or _between_rows(buffer)
         end = len(buffer)
         for _ in range(GUESSES if between else 0):
@@ -78,7 +92,7 @@ class Cuts:
                 end = place.start()
         return None
 
-    def _counted(self, buffer: bytearray) -> tuple[list[Any], int] | None:
+    def _counted(self, buffer: bytearray) -> tuple[Cut, int] | None:
         start = _last_start(buffer)
         if not start:
             return None
@@ -90,9 +104,27 @@ class Cuts:
                 f"The export is damaged: some of its rows cannot be read as JSON ({error})."
             ) from None
 
-    def _rows(self, buffer: bytearray, end: int) -> list[Any]:
+    def _rows(self, buffer: bytearray, end: int) -> Cut:
         with memoryview(buffer) as whole:
-            return self._decode(b"".join((b"[", whole[:end], b"]")))
+            text = b"".join((b"[", whole[:end], b"]"))
+        return Cut(self._decode(text), text)
+
+
+def end_of_lines(buffer: bytearray) -> int:
+    """Behind the last line end of a CSV that is not within quotes; 0 if there is none.
+
+    Args:
+        buffer: begins with a row.
+    """
+    end = buffer.rfind(b"\n")
+    within = buffer.count(b'"', 0, max(end, 0)) % 2
+    while end >= 0 and within:
+        # No line end after the quote that stands before this one ends a row either.
+        quote = buffer.rfind(b'"', 0, end)
+        before = buffer.rfind(b"\n", 0, quote)
+        within = (within - buffer.count(b'"', max(before, 0), end)) % 2
+        end = before
+    return end + 1
 
 
 def _between_rows(buffer: bytearray) -> re.Pattern[bytes] | None:

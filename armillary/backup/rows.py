@@ -7,7 +7,6 @@ is as good as a small one (J14). Only the columns that are asked for become Pyth
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -16,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from armillary.backup.cuts import UNREADABLE, Cuts
+from armillary.backup.beginning import (
+    LONGEST_HEAD_BYTES,
+    SNIFFED_BYTES,
+    format_of,
+    no_list,
+    rows_begin,
+    without_mark,
+)
+from armillary.backup.cuts import UNREADABLE, Cuts, end_of_lines
 from armillary.backup.resources import CHILDREN, REFERENCES
 from armillary.errors import ExportDamaged
 
@@ -29,15 +36,7 @@ PIECE_BYTES = 1024**2
 LONGEST_ROW_BYTES = 64 * 1024**2
 """A piece grows up to this while no end of a row is found in it; then the file is damaged."""
 
-SNIFFED_BYTES = 64
-"""So much of the beginning tells what a file is."""
-
 ARCHIVED_AT = "archived_at"
-
-BOM = b"\xef\xbb\xbf"
-
-_HEAD = re.compile(rb'\s*(?:\[|\{.*?"data"\s*:\s*\[)', re.DOTALL)
-_LONGEST_HEAD_BYTES = 64 * 1024
 
 Column = list[str | None]
 
@@ -87,7 +86,7 @@ class RowReader:
         """The rows that are whole by now."""
         reader = self._reader
         if reader is None:
-            self._start = (self._start + chunk).removeprefix(BOM).lstrip()
+            self._start = without_mark(self._start + chunk)
             if len(self._start) < SNIFFED_BYTES:
                 return
             reader, chunk = self._begin()
@@ -109,20 +108,10 @@ class RowReader:
         return batch
 
     def _begin(self) -> tuple[_Reader, bytes]:
-        start = text = self._start
-        if not text:
-            raise ExportDamaged("The export is empty: it has not a single character.")
-        if text[:1] == b"<":
-            raise ExportDamaged(
-                "The export is an HTML or XML page and no rows; it begins with "
-                f"{text[:SNIFFED_BYTES].decode(errors='replace')!r}."
-            )
-        if text[:2] in (b"PK", b"\x1f\x8b"):
-            raise ExportDamaged("The export is a packed file, and no rows.")
-        is_json = text[:1] in b"[{"
-        self.format = "json" if is_json else "csv"
-        self._reader = _JsonRows(self._wanted) if is_json else _CsvRows(self._wanted)
-        self._start = b""
+        start, self._start = self._start, b""
+        self.format = format_of(start)
+        kind = _JsonRows if self.format == "json" else _CsvRows
+        self._reader = kind(self._wanted)
         return self._reader, start
 
 
@@ -161,7 +150,7 @@ class _JsonRows:
 
     def close(self) -> Iterator[RowBatch]:
         if self._head is None and not self._found_head():
-            raise self._no_list()
+            raise no_list(self._buffer)
         assert self._head is not None  # noqa: S101 - found above
         rest = self._head + bytes(self._buffer)
         try:
@@ -174,20 +163,14 @@ class _JsonRows:
         yield self._batch(rows)
 
     def _found_head(self) -> bool:
-        found = _HEAD.match(self._buffer[:_LONGEST_HEAD_BYTES])
-        if found is None:
-            if len(self._buffer) >= _LONGEST_HEAD_BYTES:
-                raise self._no_list()
+        end = rows_begin(self._buffer)
+        if end is None:
+            if len(self._buffer) >= LONGEST_HEAD_BYTES:
+                raise no_list(self._buffer)
             return False
-        self._head = bytes(self._buffer[: found.end()])
-        del self._buffer[: found.end()]
+        self._head = bytes(self._buffer[:end])
+        del self._buffer[:end]
         return True
-
-    def _no_list(self) -> ExportDamaged:
-        return ExportDamaged(
-            "The export is JSON but no list of records; it begins with "
-            f"{bytes(self._buffer[:SNIFFED_BYTES]).decode(errors='replace')!r}."
-        )
 
     def _batch(self, rows: Sequence[Any]) -> RowBatch:
         columns: dict[str, Column] = {}
@@ -221,7 +204,7 @@ class _CsvRows:
     def feed(self, chunk: bytes) -> Iterator[RowBatch]:
         self._buffer += chunk
         if len(self._buffer) >= PIECE_BYTES:
-            end = self._end_of_rows()
+            end = end_of_lines(self._buffer)
             if end:
                 piece = bytes(self._buffer[:end])
                 del self._buffer[:end]
@@ -233,18 +216,6 @@ class _CsvRows:
         if self._buffer.count(b'"') % 2:
             raise ExportDamaged("The export is cut off: its last quote is never closed.")
         yield self._batch(bytes(self._buffer))
-
-    def _end_of_rows(self) -> int:
-        """Behind the last line end that is not within quotes; 0 if there is none."""
-        end = self._buffer.rfind(b"\n")
-        within = self._buffer.count(b'"', 0, max(end, 0)) % 2
-        while end >= 0 and within:
-            # No line end after the quote that stands before this one ends a row either.
-            quote = self._buffer.rfind(b'"', 0, end)
-            before = self._buffer.rfind(b"\n", 0, quote)
-            within = (within - self._buffer.count(b'"', max(before, 0), end)) % 2
-            end = before
-        return end + 1
 
     def _batch(self, piece: bytes) -> RowBatch:
         import pyarrow as pa  # noqa: PLC0415 - JSON needs none of it, and it takes a while

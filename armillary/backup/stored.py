@@ -7,7 +7,8 @@ it stays that one while it is read, whatever is written meanwhile.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Protocol
 
 import zstandard
@@ -21,6 +22,9 @@ from armillary.errors import ExportDamaged, FileDamaged
 CHUNK_BYTES = 1024**2
 
 GONE = "nothing lies at this key."
+
+UNREAD = (zstandard.ZstdError, ExportDamaged)
+"""What comes of bytes that are not those that were stored, before anybody has hashed them all."""
 
 
 class _Readable(Protocol):
@@ -55,19 +59,90 @@ def read_stored(
         FileDamaged: it is gone, or it is not what was written; the message says which.
         StoreFailed, ConfigurationError: the bucket cannot be read.
     """
+    seen = Seen(entry.resource_type)
+    reader = RowReader(entry.resource_type)
+    with open_stored(bucket, folder, entry, current=current, passed=passed) as file:
+        broken = ""
+        try:
+            while chunk := file.read():
+                for batch in reader.feed(chunk):
+                    seen.take(batch)
+            for batch in reader.close():
+                seen.take(batch)
+        except UNREAD as error:
+            broken = why_unread(error)
+        file.judge(seen.rows, broken)
+    return seen
+
+
+@contextmanager
+def open_stored(
+    bucket: Bucket,
+    folder: str,
+    entry: FileEntry,
+    *,
+    current: Stored | None = None,
+    passed: Callable[[int], None] = _ignore,
+) -> Iterator[StoredFile]:
+    """A stored file to be read; arguments and errors are those of ``read_stored``."""
     key = f"{folder}/{entry.key}"
     current = current or bucket.head(key)
     if current is None:
         raise FileDamaged(GONE)
-    seen = Seen(entry.resource_type)
     with bucket.open(key, version_id=current.version_id) as body:
-        stored = _Hashed(body, passed)
-        exported = _Hashed(_unpacked(stored, entry))
-        broken = _read_rows(exported, seen)
-        while stored.read(CHUNK_BYTES):
+        yield StoredFile(entry, body, passed)
+
+
+class StoredFile:
+    """A stored file while it is read. What it gave is to be believed when ``judge`` has passed."""
+
+    def __init__(
+        self, entry: FileEntry, body: _Readable, passed: Callable[[int], None] = _ignore
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            entry: what the manifest (or journal) says of it.
+            body: what lies in the bucket.
+            passed: given the number of stored bytes, chunk by chunk.
+        """
+        self._entry = entry
+        self._stored = _Hashed(body, passed)
+        self._exported = _Hashed(_unpacked(self._stored, entry))
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many of the stored bytes have come so far."""
+        return self._stored.bytes
+
+    def read(self) -> bytes:
+        """The next bytes as they were exported; nothing at the end.
+
+        Raises:
+            zstandard.ZstdError: it cannot be unpacked.
+        """
+        return self._exported.read(CHUNK_BYTES)
+
+    def judge(self, rows: int, broken: str = "") -> None:
+        """Read what is left of it, and compare all of it with the manifest.
+
+        Args:
+            rows: how many it had.
+            broken: why it could not be read to its end, as ``why_unread`` says; else blank.
+
+        Raises:
+            FileDamaged: it is not what was written; the message says how.
+        """
+        while self._stored.read(CHUNK_BYTES):
             pass  # what could not be unpacked counts for the hash all the same
-    _judge(entry, stored, exported, broken, seen.rows)
-    return seen
+        _judge(self._entry, self._stored, self._exported, broken, rows)
+
+
+def why_unread(error: Exception) -> str:
+    """How a message goes on from "it": why the rows could not be read to the end."""
+    if isinstance(error, ExportDamaged):
+        return f"cannot be read as rows ({error.message})"
+    return f"cannot be unpacked ({error})"
 
 
 class _Hashed:
@@ -98,22 +173,6 @@ def _unpacked(stored: _Hashed, entry: FileEntry) -> _Readable:
     return zstandard.ZstdDecompressor().stream_reader(
         source, read_size=CHUNK_BYTES, read_across_frames=True, closefd=False
     )
-
-
-def _read_rows(source: _Hashed, seen: Seen) -> str:
-    """Why it could not be read to the end as rows; blank when it could."""
-    reader = RowReader(seen.resource_type)
-    try:
-        while chunk := source.read(CHUNK_BYTES):
-            for batch in reader.feed(chunk):
-                seen.take(batch)
-        for batch in reader.close():
-            seen.take(batch)
-    except zstandard.ZstdError as error:
-        return f"cannot be unpacked ({error})"
-    except ExportDamaged as error:
-        return f"cannot be read as rows ({error.message})"
-    return ""
 
 
 def _judge(entry: FileEntry, stored: _Hashed, exported: _Hashed, broken: str, rows: int) -> None:

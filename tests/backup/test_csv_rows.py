@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.backup import rows as rows_module
-from armillary.backup.rows import BOM
+from armillary.backup.beginning import BOM
 from armillary.errors import ExportDamaged
 from tests.backup.test_rows import cut, read
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armillary.backup import rows as rows_module
-from armillary.backup.rows import BOM, RowReader, wanted_columns
+from armillary.backup.beginning import BOM
+from armillary.backup.rows import RowReader, wanted_columns
 from armillary.errors import ExportDamaged
 
 MIB = 1024**2
