@@ -50,6 +50,18 @@ class Settings(BaseSettings):
         description="Name of a Prefect global concurrency limit that processes with this token "
         "share.",
     )
+    scratch_workspace: str = Field(
+        "", description="Slug or UUID of the workspace that restore drills write into."
+    )
+    scratch_token: SecretStr = Field(
+        SecretStr(""), description="Robot token of the scratch workspace (Member)."
+    )
+    scratch_pattern: str = Field(
+        "*scratch*",
+        min_length=1,
+        description="What the slug of a scratch workspace looks like; a drill writes into no other "
+        "workspace.",
+    )
     runs: str = Field(
         default_factory=_user_data_folder,
         description="Folder or s3:// address where runs leave what the next one needs.",

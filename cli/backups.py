@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -18,13 +18,11 @@ from armillary.backup.prune import Pruned, PrunePlan
 from armillary.backup.prune_report import rows as decisions
 from armillary.backup.prune_report import summary
 from armillary.backup.retention import Retention
-from armillary.backup.verified import Verified, headline
-from armillary.backup.verify import parse_slice
 from armillary.errors import LeaseHeld
 from armillary.settings import Settings
 from cli.answers import answer_of
 from cli.backup import store_block
-from cli.console import out, print_json, showing_progress
+from cli.console import out, print_json
 from cli.exits import FAILED, told_plainly
 from cli.prefect_server import prefect_api
 from cli.sync import Mode
@@ -59,67 +57,12 @@ def backups(workspace: str = _WORKSPACE, as_json: bool = _JSON) -> None:
         return
     out.print(found.headline, markup=False)
     if found.rows:
-        _print_table(found.rows, right={"rows", "stored", "age"})
+        print_table(found.rows, right={"rows", "stored", "age"})
     for remark in found.remarks:
         out.print(remark, markup=False)
     for begun in found.unfinished:
         out.print(unfinished_words(begun, datetime.now(UTC)), markup=False)
     out.print(f"place: {catalogue.place}", markup=False)
-
-
-def verify(
-    backup: str = typer.Option("latest", help="Id; latest is the newest complete one."),
-    depth: Literal["present", "content"] = typer.Option(
-        "content", help="Ask the store about each file, or read the files back."
-    ),
-    slice: str = typer.Option("", help="As in 2/7: read only this part of the files."),  # noqa: A002
-    workspace: str = _WORKSPACE,
-    as_json: bool = _JSON,
-    verbose: bool = _VERBOSE,
-) -> None:
-    """Verify that a backup is still what was written."""
-    with told_plainly():
-        settings = Settings()
-        place_of(settings)  # what is wrong here is told before ten seconds of server start
-        if slice:
-            parse_slice(slice, depth)
-        with prefect_api(verbose=verbose):
-            result = run_verify(settings, backup, depth, slice, workspace)
-    print_json(result.as_dict()) if as_json else print_verified(result)
-    raise typer.Exit(result.exit_code)
-
-
-def run_verify(
-    settings: Settings,
-    backup: str = "latest",
-    depth: Literal["present", "content"] = "content",
-    slice: str = "",  # noqa: A002
-    workspace: str = "",
-) -> Verified:
-    """Run the flow in this process.
-
-    Raises:
-        ArmillaryError: nothing could be said of the backup.
-    """
-    from flows.verify_backup import verify_backup  # noqa: PLC0415 - Prefect costs a second
-
-    with showing_progress():
-        state = verify_backup(
-            store_block(settings), backup, depth, slice or None, workspace or None,
-            return_state=True,
-        )  # fmt: skip
-    return answer_of(state, Verified, Verified)
-
-
-def print_verified(result: Verified) -> None:
-    """What was found, for a person."""
-    out.print(headline(result), markup=False)
-    for problem in result.problems:
-        out.print(f"problem: {problem.key}: {problem.what}", markup=False)
-    for note in result.notes:
-        out.print(f"note: {note}", markup=False)
-    out.print("proven by a restore" if result.proven else "not proven by a restore")
-    out.print(f"place: {result.place}", markup=False)
 
 
 def prune(
@@ -187,13 +130,13 @@ def run_prune(
 def _print_pruning(made: PrunePlan, done: Pruned | None) -> None:
     found = decisions(made)
     if found:
-        _print_table(found)
+        print_table(found)
     out.print(summary(made, done), markup=False)
     if done is None and (made.removals or made.sweeps or made.uploads):
         out.print("Nothing was removed yet: --mode apply removes.")
 
 
-def _print_table(rows: Sequence[Mapping[str, str]], right: Collection[str] = ()) -> None:
+def print_table(rows: Sequence[Mapping[str, str]], right: Collection[str] = ()) -> None:
     """Cells as they are: a name in brackets is no markup."""
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:

@@ -1,4 +1,4 @@
-"""The second half of the demo: the night's backup, and what verifying it finds."""
+"""The second half of the demo: the night's backup, and the proof that it can be restored."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from armillary.backup.verified import Verified
 from armillary.errors import LeaseHeld
 from armillary.settings import Settings
 from cli.backup import print_backup, run_backup
-from cli.backups import print_verified, run_verify
 from cli.parts import Store
+from cli.verify import print_verified, run_verify, scratch_block
 
 DAYS = 20
 """Of made-up closing prices, for every instrument."""
+
+SAMPLED = 50
+"""Instruments of the proof by restore."""
 
 FIRST_DAY = date(2026, 10, 26)
 
@@ -66,20 +69,25 @@ def scenes(store: Store, delivery: Path, control_url: str) -> Iterator[BackupSce
         back_up,
         "apply",
     )
-    yield BackupScene(
-        "Is it still what was written?",
-        "Every file is read back to the last byte.",
-        "Completed",
-        run_verify,
-        "read",
-    )
     flipped = _flip_a_byte(store, backups[-1])
     yield BackupScene(
         "A byte turns over in the bucket",
         f"One byte of {flipped} was changed behind Armillary's back; its length is the same. A "
-        "list of files would show nothing.",
+        "list of files would show nothing; reading every file back to the last byte does.",
         "Failed",
         run_verify,
+        "read",
+    )
+    _flip_a_byte(store, backups[-1])
+    yield BackupScene(
+        "The proof: can it be restored?",
+        f"The byte is put back. {SAMPLED} instruments, with their markets, listings and prices, "
+        "are restored into an empty scratch workspace, exported again, compared row by row, and "
+        "removed. What it showed lies beside the manifest.",
+        "Completed",
+        lambda settings: run_verify(
+            settings, depth="restore", sample=SAMPLED, scratch=scratch_block(settings)
+        ),
         "read",
     )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import typer
 
 from cli.backup import backup
-from cli.backups import backups, prune, verify
+from cli.backups import backups, prune
 from cli.check import check
+from cli.compare import compare_backups, follow
 from cli.demo import demo
+from cli.restore import restore
 from cli.simulate import simulate
 from cli.sync import revert, sync
+from cli.verify import verify
 
 app = typer.Typer(
     help="Keeps Ptolemy's instruments aligned.",
@@ -24,6 +27,9 @@ app.command()(backup)
 app.command()(backups)
 app.command()(verify)
 app.command()(prune)
+app.command()(restore)
+app.command()(compare_backups)
+app.command("history")(follow)
 app.command()(check)
 app.command()(simulate)
 

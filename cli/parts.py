@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
 START_SECONDS = 60
 
 STOP_SECONDS = 10
+
+SCRATCH = "scratch"
+"""The workspace of restore drills; its name says so, as the fence of a drill asks."""
+
 _LINE = re.compile(r"simulator (?P<url>\S+) workspace=(?P<workspace>\S+) token=(?P<token>\S+)")
 
 
 @contextmanager
 def simulator(*, runs: str) -> Iterator[Settings]:
-    """A simulated Ptolemy with an empty workspace; yields settings that point to it.
+    """A simulated Ptolemy with two empty workspaces; yields settings that point to them.
+
+    The second is the scratch workspace of restore drills.
 
     Args:
         runs: folder for what the runs leave.
@@ -39,7 +46,11 @@ def simulator(*, runs: str) -> Iterator[Settings]:
     Raises:
         ArmillaryError: it did not start.
     """
-    command = [sys.executable, "-m", "simulator", "--preset", "reference", "--port", "0"]
+    from simulator.config import Config  # noqa: PLC0415 - a web server nobody else needs
+
+    described = Path(runs) / "simulator.yaml"
+    described.write_text(f"workspaces: [{{slug: demo}}, {{slug: {SCRATCH}}}]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "simulator", "--config", str(described), "--port", "0"]
     with subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -54,6 +65,8 @@ def simulator(*, runs: str) -> Iterator[Settings]:
                 ptolemy_workspace=found["workspace"],
                 ptolemy_token=SecretStr(found["token"]),
                 ptolemy_concurrency_limit="",
+                scratch_workspace=SCRATCH,
+                scratch_token=SecretStr(Config.load(described).token(SCRATCH, "member")),
                 runs=runs,
             )
         finally:

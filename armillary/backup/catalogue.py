@@ -45,6 +45,19 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: Utc
     sample: int | Literal["all"]
     """How many instruments, with all that hangs on them, were restored and compared."""
+    rows: dict[str, int] = {}
+    """By type: rows that went in and came out as they are in the backup."""
+    seconds: dict[str, float] = {}
+    """By type: how long it took to bring them in, comparing included."""
+    calls: int = 0
+    """API calls of the drill."""
+    differences: list[str] = []
+    """Examples of what did not come out the same."""
+    left_over: list[str] = []
+    """What the drill could not remove from the scratch workspace, in sentences."""
+    scratch_workspace: str = ""
+    tool_version: str = ""
+    run_id: str = ""
 
 
 _read_proof = msgspec.json.Decoder(Verification).decode

@@ -101,6 +101,10 @@ class RunRecord:
         if not rejects.is_empty():
             self._write("rejects.csv", rejects_csv(rejects))
 
+    def file(self, name: str, content: bytes) -> None:
+        """Leave a file that a person works with."""
+        self._write(name, content)
+
     def summary(self, result: Mapping[str, Any]) -> None:
         """Leave the result."""
         self._write("summary.json", _pretty(result))

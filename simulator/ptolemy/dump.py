@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
+
 from simulator.clock import timestamp
-from simulator.exchange import encode_sorted
+from simulator.exchange import encode, encode_sorted
 from simulator.ptolemy.comparisons import seconds
 from simulator.ptolemy.records import Record
 from simulator.ptolemy.schema import Type, Values
@@ -49,7 +51,8 @@ def _typed(record: TypedRecord) -> Row:
         "name": record.name,
         "type": record.type.identifier,
         "field_values": _values(record.type, record.values),
-        "extras": record.extras or {},
+        # An import keeps the text of numbers, a seed has them as numbers.
+        "extras": msgspec.json.decode(encode(record.extras or {})),
         "tags": sorted(tag.identifier or "" for tag in record.tags),
     }
 

@@ -26,6 +26,8 @@ from armillary.backup.resources import NOT_COVERED, RESOURCE_TYPES
 from armillary.backup.retention import Retention
 from armillary.backup.schemas import COLLECTIONS, Schemas
 from armillary.backup.store_faults import PERMISSIONS
+from armillary.restore import compared
+from armillary.restore.history import History, Step
 from blocks import BackupStore
 from cli.backups import PRUNE_EXIT_CODES
 from tasks import report_backup
@@ -40,6 +42,7 @@ NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 EXIT_CODES = {
     "backup-workspace": {str(state): code for state, code in outcome.EXIT_CODES.items()},
     "verify-backup": verified.EXIT_CODES,
+    "compare-backups": compared.EXIT_CODES,
     "prune-backups": {**PRUNE_EXIT_CODES, "AlreadyRunning": 0, "Failed": 1},
 }
 
@@ -68,6 +71,7 @@ def test_every_state_is_described_with_type_and_exit_code(flow: str) -> None:
     [
         ("backup-workspace", "### Of a backup"),
         ("verify-backup", "### Of a verification"),
+        ("compare-backups", "### Of a comparison"),
         ("prune-backups", "### Of a pruning"),
     ],
 )
@@ -95,6 +99,8 @@ def test_the_headlines_are_told_as_they_are_printed() -> None:
             ],
         ),
         ("Of a verification", [field.name for field in fields(verified.Verified)]),
+        ("Of a comparison", [field.name for field in fields(compared.Compared)]),
+        ("Of `armillary history`", [field.name for field in fields(History)]),
     ],
 )
 def test_every_key_of_a_result_is_described_and_no_other(heading: str, keys: list[str]) -> None:
@@ -103,7 +109,7 @@ def test_every_key_of_a_result_is_described_and_no_other(heading: str, keys: lis
 
 def test_every_key_of_a_problem_and_a_policy_is_described() -> None:
     page = reference("result.md")
-    for kind in (verified.Problem, Retention):
+    for kind in (verified.Problem, Retention, compared.TypeChanges, compared.Change, Step):
         assert [field.name for field in fields(kind) if f"`{field.name}`" not in page] == []
 
 

@@ -17,6 +17,7 @@ from prefect import Flow, Task
 from pydantic import BaseModel
 from typer.main import get_command
 
+import flows.compare_backups
 import flows.prune_backups
 import flows.verify_backup
 from armillary.errors import ArmillaryError
@@ -29,7 +30,9 @@ from armillary.sync.canonical import DataType
 from armillary.sync.outcome import EXIT_CODES, FAILED_STATES, Calls, State, SyncResult
 from cli.main import app
 from flows.backup_workspace import backup_workspace
+from flows.compare_backups import compare_backups
 from flows.prune_backups import prune_backups
+from flows.restore_workspace import restore_workspace
 from flows.revert_run import revert_run
 from flows.sync_instruments import sync_instruments
 from flows.verify_backup import verify_backup
@@ -39,6 +42,7 @@ from simulator.faults import Action, FaultRates, JobScript, Rule
 from simulator.presets import PRESETS
 from tasks import (
     apply_changes,
+    compare_run,
     make_backup,
     plan_changes,
     plan_revert,
@@ -46,6 +50,8 @@ from tasks import (
     read_workspace,
     report,
     report_backup,
+    report_restore,
+    restore_run,
 )
 from tests.docs.pages import (
     ROOT,
@@ -63,9 +69,12 @@ from tests.docs.pages import (
 
 PAGES = pages()
 
-NIGHTS = ("sync", "backup")
+NIGHTS = ("sync", "backup", "restore")
 
-FLOWS = [sync_instruments, revert_run, backup_workspace, verify_backup, prune_backups]
+FLOWS = [
+    sync_instruments, revert_run, backup_workspace, verify_backup, compare_backups, prune_backups,
+    restore_workspace,
+]  # fmt: skip
 
 
 def of_page(page: Path) -> str:
@@ -213,6 +222,7 @@ def test_every_parameter_of_a_flow_is_described_and_no_other(flow: Flow[..., Any
 def test_every_task_is_described() -> None:
     modules = [apply_changes, plan_changes, plan_revert, read_records, read_workspace, report]
     modules += [make_backup, report_backup, flows.verify_backup, flows.prune_backups]
+    modules += [compare_run, flows.compare_backups, restore_run, report_restore]
     tasks = {task.name for module in modules for task in vars(module).values() if _is_task(task)}
     assert len(tasks) > 12
     page = reference("flows.md")
@@ -333,7 +343,8 @@ def test_the_pages_do_show_and_mention_commands() -> None:
     shown = [arguments[0] for page in PAGES for arguments in shown_commands(page)]
     mentioned = [arguments for page in PAGES for arguments in mentioned_commands(page)]
     assert set(shown) >= {"check", "revert", "simulate", "sync"}
-    assert set(shown) >= {"backup", "backups", "verify", "prune"}
+    assert set(shown) >= {"backup", "backups", "verify", "prune", "compare-backups", "history"}
+    assert "restore" in shown
     assert len(mentioned) > 10
 
 

@@ -30,7 +30,7 @@ def test_a_deployment_fits_its_flow(deployment: dict[str, Any]) -> None:
     module, name = deployment["entrypoint"].rsplit(".", 1)
     schema = getattr(import_module(module), name).parameters
     assert set(deployment["parameters"]) <= set(schema.properties)
-    asked_for_at_the_start = {"run_id"}
+    asked_for_at_the_start = {"run_id", "into"}
     assert set(schema.required) - asked_for_at_the_start <= set(deployment["parameters"])
     for schedule in deployment["schedules"]:
         assert set(schedule.get("parameters", {})) <= set(schema.properties)
