@@ -37,7 +37,7 @@ def back_up_in_this_process(url: str, token: str, s3: str, compression: str) -> 
     from blocks import PtolemyWorkspace  # noqa: PLC0415
     from flows.backup_workspace import backup_workspace  # noqa: PLC0415
 
-    store = _store(s3)
+    store = open_store(s3)
     boto3.client("s3", endpoint_url=s3).create_bucket(Bucket=BUCKET)
     workspace = PtolemyWorkspace(url=url, workspace="demo", token=SecretStr(token))
     memory = Memory()
@@ -76,7 +76,7 @@ def verify_in_this_process(s3: str) -> dict[str, Any]:
     from armillary.backup.verified import VerificationFailed, Verified  # noqa: PLC0415 - as above
     from flows.verify_backup import verify_backup  # noqa: PLC0415
 
-    store = _store(s3)
+    store = open_store(s3)
     memory, start = Memory(), time.perf_counter()
     state = verify_backup(store, depth="content", return_state=True)
     result: object = state.result(raise_on_failure=False)
@@ -93,7 +93,7 @@ def verify_in_this_process(s3: str) -> dict[str, Any]:
     }
 
 
-def _store(s3: str) -> Any:
+def open_store(s3: str) -> Any:
     """The block; and made-up credentials in this process's environment."""
     from blocks import BackupStore  # noqa: PLC0415 - as above
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -11,8 +12,23 @@ from benchmarks.records import held, seeds
 from benchmarks.simulator_ceiling import Server
 
 SEED_CHUNK = 20_000
+SIZES = {
+    "instruments": 100_000,
+    "markets": 20,
+    "calendars": 5_000,
+    "listings": 120_000,
+    "suspensions": 5_000,
+    "values": 2_000_000,
+    "composites": 200_000,
+}
 
 Row = dict[str, Any]
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """An option for each of ``SIZES``."""
+    for name, count in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=count, help=f"default: {count:,}")
 
 
 def fill(server: Server, sizes: Mapping[str, int]) -> dict[str, float]:

@@ -22,11 +22,13 @@ class ChildFailed(RuntimeError):
     """A child ended without a result; the message holds its last words."""
 
 
-def in_child(function: Callable[..., Any], **arguments: Any) -> Any:
+def in_child(
+    function: Callable[..., Any], timeout_seconds: float = TIMEOUT_SECONDS, /, **arguments: Any
+) -> Any:
     """The result of a module-level function, called in a fresh interpreter.
 
     Raises:
-        ChildFailed: it raised, or took longer than ``TIMEOUT_SECONDS``.
+        ChildFailed: it raised, or took longer than ``timeout_seconds``.
     """
     called = f"{function.__module__}.{function.__name__}"
     with tempfile.TemporaryDirectory(prefix="armillary-bench-") as folder:
@@ -39,11 +41,11 @@ def in_child(function: Callable[..., Any], **arguments: Any) -> Any:
                 input=asked.encode(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=TIMEOUT_SECONDS,
+                timeout=timeout_seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise ChildFailed(f"{called} took more than {TIMEOUT_SECONDS} seconds") from None
+            raise ChildFailed(f"{called} took more than {timeout_seconds:.0f} seconds") from None
         if child.returncode or not answer.exists():
             said = child.stdout.decode(errors="replace")[-_LAST_WORDS:]
             raise ChildFailed(f"{called} ended with {child.returncode}:\n{said}")

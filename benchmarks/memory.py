@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 class Memory:
@@ -23,6 +25,12 @@ class Memory:
     def above_start_mb(self) -> float:
         """The peak above the start."""
         return self.peak_mb - self.start_mb
+
+
+def told_memory(found: Mapping[str, Any]) -> str:
+    """What a process found of its own memory, under ``start_mb`` and ``peak_mb``."""
+    above = found["peak_mb"] - found["start_mb"]
+    return f"{found['start_mb']:.0f} MB before, at most {above:.0f} MB more"
 
 
 def _resident_mb(name: str) -> float:

@@ -45,7 +45,7 @@ def measure(*, repeat: int, quick: bool) -> Measure:
     """
     count = RECORDS // 10 if quick else RECORDS
     with tempfile.TemporaryDirectory(prefix="armillary-bench-") as folder:
-        files = {"feed": f"{folder}/feed.csv", "export": f"{folder}/instruments.csv"}
+        files: dict[str, Any] = {"feed": f"{folder}/feed.csv", "export": f"{folder}/instruments.csv"}
         in_child(write_files, count=count, **files)
         sizes = {name: Path(path).stat().st_size // 1_000_000 for name, path in files.items()}
         rounds = [_round(files, count) for _ in range(repeat)]
@@ -70,7 +70,7 @@ def measure(*, repeat: int, quick: bool) -> Measure:
     )
 
 
-def _round(files: dict[str, str], count: int) -> Round:
+def _round(files: dict[str, Any], count: int) -> Round:
     bare = in_child(read_barely, **files)
     ours = in_child(plan, **files)
     changed = -(-count // CHANGED_EVERY)

@@ -1,9 +1,12 @@
-"""The servers of a benchmark: a simulator and a Prefect server, processes that end with it."""
+"""The servers of a benchmark: simulator, Prefect server, S3 server, processes that end with it."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +16,11 @@ from typing import Any
 import httpx
 
 from benchmarks.simulator_ceiling import Server, simulator
-from cli.prefect_server import prefect_api
+from cli.prefect_server import free_port, prefect_api
 
 _SEED_CHUNK = 20_000
 _CONTROL_SECONDS = 120
+_START_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,29 @@ def prefect_server() -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """Moto in a process of its own; its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + _START_SECONDS
+        while not _answers(url):
+            if child.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("moto did not start")
+            time.sleep(0.1)
+        yield url
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False

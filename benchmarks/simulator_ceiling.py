@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -82,14 +83,27 @@ class Server:
             content: bytes = answer.read()
             return content
 
+    def digest(self) -> str:
+        """Of everything the workspace holds: no UUIDs, no times, no order."""
+        with urllib.request.urlopen(self.url + "/_simulator/digest") as answer:
+            found: str = json.load(answer)["digest"]
+            return found
+
 
 @contextmanager
-def simulator() -> Iterator[Server]:
-    """Start a simulator of its own and stop it again."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--preset", "guide"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    words = child.stdout.readline().split()
+def simulator(seed: int = 1) -> Iterator[Server]:
+    """Start a simulator of its own and stop it again.
+
+    Args:
+        seed: with another one UUIDs and tokens are others.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+        config.write(f"preset: guide\nseed: {seed}\n")
+        config.flush()
+        command = [sys.executable, "-m", "simulator", "--port", "0", "--config", config.name]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        words = child.stdout.readline().split()  # by then it has read its configuration
     host, port = words[1].removeprefix("http://").removesuffix("/v1").split(":")
     token = words[3].removeprefix("token=")
     try:

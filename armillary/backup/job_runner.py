@@ -195,7 +195,7 @@ class JobRunner:
             except NotFound as error:
                 missed += 1
                 if missed >= CONFIRMATIONS:
-                    raise JobFailed(f"{self.named(job)} is lost: {error}") from error
+                    raise JobFailed(f"{self.named(job)} is lost: {error.message}") from error
             except TransientError:
                 continue  # the deadline ends this, not a poll (J02)
 

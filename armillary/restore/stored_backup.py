@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from armillary.backup import schemas as schemas_file
-from armillary.backup.bucket import Bucket
+from armillary.backup.bucket import Bucket, Stored
 from armillary.backup.catalogue import Backup
 from armillary.backup.manifest import FileEntry, Manifest
 from armillary.backup.schemas import Schemas
@@ -51,6 +51,7 @@ class StoredBackup:
         """By type, as it was last read: rows that are no JSON in themselves, and why (J15)."""
         self._bucket = bucket
         self._passed = passed
+        self._read: dict[str, Stored] = {}
         self.place = f"{bucket.place}/{backup.folder}"
 
     def file(self, resource_type: str) -> FileEntry | None:
@@ -94,9 +95,26 @@ class StoredBackup:
 
         try:
             yield from read_rows(
-                self._bucket, self.folder, entry, passed=self._passed, unreadable=note
+                self._bucket,
+                self.folder,
+                entry,
+                current=self._same_as_before(entry),
+                passed=self._passed,
+                unreadable=note,
             )
         except FileDamaged as error:
             raise FileDamaged(
                 f"{self.place}/{entry.key}: {error.message}", next_step=_OTHERS
             ) from None
+
+    def _same_as_before(self, entry: FileEntry) -> Stored | None:
+        """The object that lies there, if it is the one that was read before; None if there is none.
+
+        Raises:
+            FileDamaged: another one lies there since: half of it would be sent before a hash tells.
+        """
+        found = self._bucket.head(f"{self.folder}/{entry.key}")
+        before = self._read.setdefault(entry.resource_type, found) if found else None
+        if found and before and (found.etag, found.version_id) != (before.etag, before.version_id):
+            raise FileDamaged("it was replaced since it was read a moment ago.")
+        return found

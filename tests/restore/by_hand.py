@@ -61,16 +61,11 @@ def restore(
 ) -> Restored:
     """The steps of ``flows/restore_workspace.py``, one after another.
 
-    Args:
-        between: called with the name of each step before it; tests change the world there.
-
-    Raises:
-        ArmillaryError: as the steps do.
+    ``between`` is called with the name of each step before it; tests change the world there.
     """
     selection = Selection.of(resource_types, identifiers)
     asked = Asked(selection, on_existing, allow_source, without)
-    if most_part_bytes:
-        asked = replace(asked, most_part_bytes=most_part_bytes)
+    asked = replace(asked, most_part_bytes=most_part_bytes or asked.most_part_bytes)
     clock = TodaysClock()
     with open_client(sim, clock=clock) as ptolemy, tempfile.TemporaryDirectory() as folder:
         means = Means(
@@ -100,20 +95,24 @@ def restore(
             return Restored(planned(restoring, judged), restoring, ptolemy.meter.used)
         if judged.speaks_against:
             restoring.refuse(judged.speaks_against)
-        between("begin")
-        restoring.begin()
-        for kind in restoring.kinds:
-            between(f"import {kind}")
-            restoring.bring(kind)
-        for kind in reversed(restoring.kinds):
-            if restoring.archives(kind):
-                between(f"archive {kind}")
-                restoring.archive_again(kind)
+        _write(restoring, between)
         result = applied(restoring, judged)
         write_failed_rows(restoring, RunRecord(runs, into.id, run_id))
         if not any(entry.failed for entry in result.types):
             restoring.end()
         return Restored(result, restoring, ptolemy.meter.used)
+
+
+def _write(restoring: Restoring, between: Callable[[str], None]) -> None:
+    between("begin")
+    restoring.begin()
+    for kind in restoring.kinds:
+        between(f"import {kind}")
+        restoring.bring(kind)
+    for kind in reversed(restoring.kinds):
+        if restoring.archives(kind):
+            between(f"archive {kind}")
+            restoring.archive_again(kind)
 
 
 def refusal(sim: Simulator, bucket: Bucket, **asked: Any) -> str:

@@ -161,8 +161,9 @@ def test_what_a_workspace_means(plainly: Read) -> None:
     composite = plainly.found["composite_time_series_values"][0]
     assert composite.body == {"items": dict.fromkeys(("open", "high", "low", "close"), "1.1")}
     used = plainly.naturals["instruments"].used
-    assert used == {"equity": {"isin", "exchange", "lot_size", "listed_on", "etf"}}
-    assert plainly.naturals["time_series_values"].used == {"close-price": set()}
+    assert used.keys() == {"equity"}
+    assert used["equity"].keys() == {"isin", "exchange", "lot_size", "listed_on", "etf"}
+    assert plainly.naturals["time_series_values"].used == {"close-price": {}}
     assert plainly.naturals["market_listings"].used == {}
 
 
@@ -248,7 +249,8 @@ def test_n5_fields_of_market_types_nobody_tells() -> None:
     held = {"field_values": {"opens": Decimal("9.5"), "mic": "XASX"}, "seen": "x"}
     assert nested.of({"identifier": "xasx", "type": "exchange", **held}) == flat.of(row)
     assert (flat.unknown_columns, nested.unknown_columns) == (set(), {"seen"})
-    assert flat.used == nested.used == {"exchange": {"opens", "mic"}}
+    assert flat.used.keys() == nested.used.keys() == {"exchange"}
+    assert flat.used["exchange"].keys() == nested.used["exchange"].keys() == {"opens", "mic"}
 
 
 def test_d2_types_by_uuid_object_or_name() -> None:
@@ -266,4 +268,5 @@ def test_d2_types_by_uuid_object_or_name() -> None:
 def test_a_type_without_any_value_is_used_too() -> None:
     found = naturals("instruments")
     found.of({"identifier": "acme", "type_id": "bond", "field_values": {"coupon": ""}})
-    assert found.used == {"bond": set()}
+    assert found.used == {"bond": {}}
+    assert found.rows_of_type == {"bond": 1}

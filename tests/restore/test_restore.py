@@ -26,13 +26,10 @@ def target() -> Iterator[Simulator]:
         yield sim
 
 
-def test_a_whole_workspace_comes_back(
-    source: Simulator, target: Simulator, bucket: Bucket
-) -> None:
+def test_a_whole_workspace_comes_back(source: Simulator, target: Simulator, bucket: Bucket) -> None:
     rows = seed(source)
     assert back_up(source, bucket).state == "COMPLETE"
     done = restore(target, bucket)
-    print(done.result)
     assert done.result.state is State.COMPLETED, done.result
     assert done.counts("imported") == rows
     assert target.digest() == source.digest()
