@@ -45,7 +45,10 @@ def measure(*, repeat: int, quick: bool) -> Measure:
     """
     count = RECORDS // 10 if quick else RECORDS
     with tempfile.TemporaryDirectory(prefix="armillary-bench-") as folder:
-        files: dict[str, Any] = {"feed": f"{folder}/feed.csv", "export": f"{folder}/instruments.csv"}
+        files: dict[str, Any] = {
+            "feed": f"{folder}/feed.csv",
+            "export": f"{folder}/instruments.csv",
+        }
         in_child(write_files, count=count, **files)
         sizes = {name: Path(path).stat().st_size // 1_000_000 for name, path in files.items()}
         rounds = [_round(files, count) for _ in range(repeat)]

@@ -19,7 +19,8 @@ from armillary.backup.rows import RowReader
 from armillary.backup.seen import Seen
 from armillary.errors import ExportDamaged, FileDamaged
 
-CHUNK_BYTES = 1024**2
+CHUNK_BYTES = 4 * 1024**2
+"""Unpacked and hashed at a time: each piece goes from thread to thread, and that has a price."""
 
 GONE = "nothing lies at this key."
 

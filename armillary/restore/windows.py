@@ -1,4 +1,4 @@
-"""Windows on the rows of an export: about a MiB of whole rows at a time, in order.
+"""Windows on the rows of an export: a quarter of a MiB of whole rows at a time, in order.
 
 A window has the bytes of its rows and the rows as they were decoded, whichever shape and format the
 export has. A file of any size is held no further than one window and a row.
@@ -27,8 +27,9 @@ from armillary.restore.decoding import RAW, ROWS, Decoding, Row, csv_names
 
 __all__ = ["ROWS", "Decoding", "Row", "Unreadable", "Window", "Windows", "open_windows"]
 
-WINDOW_BYTES = 1024**2
-"""So much is decoded at a time."""
+WINDOW_BYTES = 256 * 1024
+"""So much is decoded at a time: the decoder holds the interpreter, and another thread waits with the
+next bytes."""
 
 Unreadable = Callable[[int, bytes, str], None]
 """Told of a row that cannot be decoded: its number from 1, its bytes, and why."""
