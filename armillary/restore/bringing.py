@@ -17,7 +17,7 @@ import polars as pl
 from armillary import progress
 from armillary.api.ptolemy import Ptolemy
 from armillary.restore.bodies import Bodies
-from armillary.restore.comparison import Status, waves
+from armillary.restore.comparison import Status, held_by_active, waves
 from armillary.restore.importing import Imported, ImportJobs, reasons_by_row
 from armillary.restore.looking import Looked, pairs
 from armillary.restore.natural import Natural, Orphan
@@ -35,6 +35,11 @@ BULK_FROM = 500
 
 _BLOCK_ROWS = 256
 """So many go into a file at once."""
+
+_HELD = (
+    "an active record has its place (D5), and an archived one cannot be made beside it. Archive or "
+    "rename that one, then restore this one alone."
+)
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -127,7 +132,10 @@ class Bringing:
         return looked.began | pl.Series([self.update]).new_from_index(0, looked.began.len())
 
     def _import_absent(self, resource_type: str, looked: Looked, brought: Brought) -> None:
-        order = waves(looked.wanted.prints, looked.absent_now)
+        held = held_by_active(looked.wanted.prints, looked.found.prints, looked.absent_now)
+        # An import would find the active record by the key, and make the old one of it (D11).
+        brought.reasons |= dict.fromkeys(held.arg_true().to_list(), _HELD)
+        order = waves(looked.wanted.prints, looked.absent_now & ~held)
         last = int(str(order.max() or 0))
         for wave in range(last + 1):
             chosen = (order == wave).fill_null(False)

@@ -137,6 +137,24 @@ def shared_keys(rows: Fingerprints, mask: pl.Series | None = None) -> pl.Series:
     return found.alias("shared")
 
 
+def held_by_active(wanted: Fingerprints, found: Fingerprints, mask: pl.Series) -> pl.Series:
+    """For each chosen wanted row whether an active found row has its key.
+
+    Args:
+        wanted: what should be there.
+        found: what is there.
+        mask: for each wanted row whether it is chosen; one that is not is False.
+    """
+    held = _filled(False, len(wanted), pl.Boolean)
+    if not len(found) or not mask.any():
+        return held
+    for left, right in zip(_parts(wanted, found), _parts(found, wanted), strict=True):
+        active = right.filter(~right[ARCHIVED]).select(KEY)
+        chosen = _chosen(left, mask).join(active, on=list(KEY), how="semi")
+        held = held.scatter(chosen[ROW], True)
+    return held
+
+
 def _pairs(left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Rows that belong together, with the status of the pair."""
     several = [side.filter(side[KEY_HIGH].is_duplicated())[KEY_HIGH] for side in (left, right)]

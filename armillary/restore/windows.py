@@ -28,8 +28,7 @@ from armillary.restore.decoding import RAW, ROWS, Decoding, Row, csv_names
 __all__ = ["ROWS", "Decoding", "Row", "Unreadable", "Window", "Windows", "open_windows"]
 
 WINDOW_BYTES = 256 * 1024
-"""So much is decoded at a time: the decoder holds the interpreter, and another thread waits with the
-next bytes."""
+"""So much is decoded at a time: the decoder holds the interpreter, and a thread waits with more."""
 
 Unreadable = Callable[[int, bytes, str], None]
 """Told of a row that cannot be decoded: its number from 1, its bytes, and why."""

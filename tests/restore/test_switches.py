@@ -14,26 +14,38 @@ from tests.backup.workspace import seed
 from tests.restore.by_hand import restore
 
 READINGS: dict[str, dict[str, Any]] = {
-    "d11_conflict": {"import_duplicates": "conflict"},
-    "d11_upsert": {"import_duplicates": "upsert"},
-    "d12_cancelled_is_failed": {"cancel_status": "failed"},
-    "n12_wrapped": {"export_shape": "wrapped"},
-    "n12_snapshot": {"export_fields": "extra_fields_snapshot"},
-    "n12_flat": {"export_fields": "flat"},
-    "n12_references_by_uuid": {"export_references": "uuid"},
-    "n12_archived_kept": {"import_keeps_archived": True},
-    "n12_ids_kept": {"import_keeps_ids": True},
-    "n12_ids_and_archived_kept": {"import_keeps_ids": True, "import_keeps_archived": True},
-    "n12_unknown_keys_refused": {"import_unknown_keys": "refused"},
-    "n13_errors_as_strings": {"job_errors": "strings"},
-    "n13_no_errors_no_counters": {"job_errors": "absent", "job_counters": "absent"},
-    "n13_one_job_at_once": {"jobs_at_once": 1},
-    "n4_patch_of_archived_refused": {"patch_archived": 409},
-    "d16_number": {"series_value": "either"},
-    "d16_string": {"series_value": "string"},
-    "n6_normalised": {"number_text": "normalised"},
-    "d2_objects": {"references": "embedded"},
+    "d11_upsert_n12_array_field_values_state_lost_ids_new": {},
+    "d11_conflict_n12_wrapped_snapshot_references_by_uuid_state_and_ids_kept": {
+        "import_duplicates": "conflict",
+        "export_shape": "wrapped",
+        "export_fields": "extra_fields_snapshot",
+        "export_references": "uuid",
+        "import_keeps_ids": True,
+        "import_keeps_archived": True,
+    },
+    "d11_conflict_n12_flat_ids_kept_unknown_keys_refused_n13_errors_as_strings": {
+        "import_duplicates": "conflict",
+        "export_fields": "flat",
+        "import_keeps_ids": True,
+        "import_unknown_keys": "refused",
+        "job_errors": "strings",
+    },
+    "d12_failed_for_cancelled_n12_wrapped_state_kept_n13_no_counters_one_job_at_once": {
+        "cancel_status": "failed",
+        "export_shape": "wrapped",
+        "import_keeps_archived": True,
+        "job_errors": "absent",
+        "job_counters": "absent",
+        "jobs_at_once": 1,
+    },
+    "n4_patch_of_archived_refused_d2_objects_d16_strings_n6_normalised": {
+        "patch_archived": 409,
+        "references": "embedded",
+        "series_value": "string",
+        "number_text": "normalised",
+    },
     "guide": {"preset": "guide"},
+    "hostile": {"preset": "hostile", "burst_per_second": 2000.0, "burst_size": 2000},
 }
 
 
@@ -69,7 +81,7 @@ def seed_all(sim: Simulator) -> None:
             ],
         }
     )
-    seed(sim)
+    seed(sim, 10, days=2)
 
 
 @pytest.mark.parametrize("reading", READINGS)
