@@ -10,7 +10,7 @@ demo: setup
 	@$(BIN)/armillary demo
 
 test: setup
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 setup: $(READY)
 
