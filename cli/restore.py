@@ -26,6 +26,7 @@ from armillary.restore.report import (
     failure_rows,
     next_steps,
     type_rows,
+    where_differing,
     where_failed,
 )
 from armillary.restore.selection import Selection
@@ -152,6 +153,7 @@ def print_restore(result: RestoreResult, command: Sequence[str]) -> None:
     if result.differences:
         out.print(f"{differences_heading(result)}:")
         _print_table(difference_rows(result))
+        out.print(where_differing(result), markup=False)
     if result.failures:
         out.print("What failed (examples):")
         _print_table(failure_rows(result))

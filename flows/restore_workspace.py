@@ -20,6 +20,7 @@ from armillary.backup.catalogue import Backup, Catalogue, workspace_folder
 from armillary.backup.resources import ResourceType
 from armillary.errors import ArmillaryError, ConfigurationError
 from armillary.restore.begun import BegunRestore
+from armillary.restore.differing_rows import write_differing_rows
 from armillary.restore.failed_rows import write_failed_rows
 from armillary.restore.outcome import RestoreResult
 from armillary.restore.restoring import Asked, Restoring
@@ -135,6 +136,7 @@ def _restored(
             result = (carried_out if lease else plan_of)(restoring, judged)
         record = RunRecord(runs, into.id, run_id)
         result = replace(result, seconds=time.monotonic() - began, record=record.place)
+        write_differing_rows(restoring, record)
         if lease is not None and not result.stopped:
             write_failed_rows(restoring, record)
             if not any(kind.failed for kind in result.types):

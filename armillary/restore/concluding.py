@@ -8,6 +8,7 @@ from dataclasses import replace
 from armillary.errors import ArmillaryError
 from armillary.restore.begun import CONTINUE_HOURS
 from armillary.restore.comparison import Status
+from armillary.restore.differing_rows import shown_differences
 from armillary.restore.failed_rows import NO_REASON
 from armillary.restore.judging import Judged, parts_of
 from armillary.restore.outcome import (
@@ -128,7 +129,7 @@ def _result(
         types=types,
         missing=judged.missing,
         refusals=judged.refusals,
-        differences=tuple(restoring.differences),
+        differences=tuple(shown_differences(restoring)),
         notes=(*judged.notes, *remarks),
         calls=Calls(judged.forecast, 0, restoring.means.ptolemy.meter.remaining),
         items=judged.items,

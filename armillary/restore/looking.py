@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from armillary.restore.comparison import Comparison, Status, compare
+from armillary.restore.flat import flat
 from armillary.restore.natural import Natural
 from armillary.restore.outcome import Difference
 from armillary.restore.side import Read, Side, spoken
@@ -92,7 +92,13 @@ def pairs(
 
 
 def differences(
-    source: Side, target: Side, resource_type: str, looked: Looked, *, own: bool = False
+    source: Side,
+    target: Side,
+    resource_type: str,
+    looked: Looked,
+    *,
+    own: bool = False,
+    most: int = EXAMPLES,
 ) -> list[Difference]:
     """The first rows that are in both and not the same, field by field.
 
@@ -102,12 +108,13 @@ def differences(
         resource_type: of the rows.
         looked: at both.
         own: those that the restore itself has made, instead of those that were there before.
+        most: rows.
     """
     differing = looked.differs_now & (looked.began == own)
-    chosen = differing & (differing.cast(pl.UInt32).cum_sum() <= EXAMPLES)
+    chosen = differing & (differing.cast(pl.UInt32).cum_sum() <= most)
     found: list[Difference] = []
     for _, _, wanted, there in pairs(source, target, resource_type, looked, chosen):
-        before, after = _flat(there), _flat(wanted)
+        before, after = _columns(there), _columns(wanted)
         found += [
             Difference(resource_type, spoken(wanted.key), name, after.get(name), before.get(name))
             for name in sorted({*before, *after})
@@ -116,16 +123,6 @@ def differences(
     return found
 
 
-def _flat(natural: Natural) -> dict[str, str]:
+def _columns(natural: Natural) -> dict[str, str]:
     """A row as columns: ``fields.isin``; nested free JSON as text."""
-    flat = dict(_columns(natural.body))
-    flat[ARCHIVED] = "true" if natural.archived else "false"
-    return flat
-
-
-def _columns(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in body.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{key}", str(held)) for key, held in value.items())
-        else:
-            yield name, str(value)
+    return flat(natural.body) | {ARCHIVED: "true" if natural.archived else "false"}

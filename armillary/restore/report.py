@@ -55,7 +55,7 @@ def summary(result: RestoreResult) -> str:
     parts.append(_markdown_table(type_rows(result)))
     if result.differences:
         told = _markdown_table(difference_rows(result))
-        parts.append(f"## {differences_heading(result)}\n\n{told}")
+        parts.append(f"## {differences_heading(result)}\n\n{told}\n\n{where_differing(result)}")
     if result.failures:
         parts.append("## What failed (examples)\n\n" + _markdown_table(failure_rows(result)))
         parts.append(where_failed(result))
@@ -114,6 +114,11 @@ def short(value: str | None) -> str:
     if value is None:
         return "(blank)"
     return value if len(value) <= MOST_VALUE_LETTERS else value[: MOST_VALUE_LETTERS - 1] + "…"
+
+
+def where_differing(result: RestoreResult) -> str:
+    """Where every difference stands."""
+    return f"All of them, field by field: `{result.record}/differing/`."
 
 
 def where_failed(result: RestoreResult) -> str:

@@ -47,6 +47,9 @@ from armillary.restore.target_rows import TargetRows
 from armillary.restore.types import TypeNames
 from armillary.restore.windows import Row
 
+MOST_DIFFERING = 10_000
+"""Rows of one type whose differences the run record lists."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -135,7 +138,8 @@ class Restoring:
         """Types of which the workspace held rows at the beginning."""
         self.begun: Begun | None = None
         """Of the interrupted run that this one goes on with."""
-        self.differences: list[Difference] = []
+        self.differing: dict[str, list[Difference]] = {}
+        """By type, what differed at the beginning, of at most ``MOST_DIFFERING`` rows."""
         self._noted: BegunRestore | None = None
         self.schemas: tuple[Schemas, Schemas] | None = None
         self._sides: _Sides | None = None
@@ -223,7 +227,9 @@ class Restoring:
             absent = self._noted_absent(resource_type, wanted)
             looked = self.looked[resource_type] = Looked.at(wanted, found, absent)
             if looked.differs_now.any():
-                self.differences += differences(self.source, self.target, resource_type, looked)
+                self.differing[resource_type] = differences(
+                    self.source, self.target, resource_type, looked, most=MOST_DIFFERING
+                )
 
     def begin(self) -> None:
         """Note what was absent: from here on the workspace is written."""

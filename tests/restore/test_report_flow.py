@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +35,7 @@ def test_the_artifacts_tell_what_differs_and_what_to_do_next(
     bucket: Bucket,
     place: BucketPlace,
     prefect_server: None,
+    runs_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from blocks import BackupStore, PtolemyWorkspace  # noqa: PLC0415 - after the server's settings
@@ -56,4 +60,8 @@ def test_the_artifacts_tell_what_differs_and_what_to_do_next(
     assert (line["type"], line["differ"], line["to import"]) == ("markets", 1, 1)
     assert {row["field"] for row in json.loads(found["restore-demo-differences"])} >= {"name"}
     assert "restore-demo-failures" not in found
+    record = re.findall(r"Record: `([^`]+)`", told)[0]
+    with (Path(record) / "differing" / "markets.csv").open(encoding="utf-8", newline="") as lines:
+        listed = list(csv.DictReader(lines))
+    assert {"row": "xasx", "field": "name", "backup": "XASX", "workspace": "Old"} in listed
     assert float(found["progress"]) == 100
