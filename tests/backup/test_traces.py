@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import TaskRun
 from pydantic import SecretStr
 
 from simulator import Simulator
@@ -36,13 +38,25 @@ def left_with_prefect(state: Any) -> dict[str, str]:
     chosen = run_filter(state)
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
-        tasks = client.read_task_runs(flow_run_filter=chosen)
+        tasks = task_runs_of(client, chosen)
         artifacts = client.read_artifacts(flow_run_filter=chosen)
     return {
         "run": run.model_dump_json(),
         **{f"task {task.name}": task.model_dump_json() for task in tasks},
         **{artifact.key or str(artifact.type): str(artifact.data) for artifact in artifacts},
     }
+
+
+def task_runs_of(client: SyncPrefectClient, chosen: FlowRunFilter) -> list[TaskRun]:
+    """Task runs reach the server after their flow run has ended: until no more of them come."""
+    found: list[TaskRun] = []
+    for _ in range(40):
+        before, found = found, client.read_task_runs(flow_run_filter=chosen)
+        settled = all(task.state is not None and task.state.is_final() for task in found)
+        if found and settled and len(found) == len(before):
+            break
+        time.sleep(0.5)
+    return found
 
 
 def signatures_of(sim: Simulator) -> set[str]:
