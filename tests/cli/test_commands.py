@@ -154,11 +154,14 @@ def test_the_demo_tells_its_story(armillary: Armillary) -> None:
     assert states == [
         *("Completed", "Completed", "Planned", "Completed", "Completed", "Withheld"),
         *("Completed", "Completed"),
-        *("Completed", "Completed", "Failed"),
+        *("Completed", "Failed", "Completed"),
     ]
     assert story["scenes"][7]["result"]["applied"]["restore"] == 284
-    backup, found = story["scenes"][8]["result"], story["scenes"][10]["result"]
+    backup, found = story["scenes"][8]["result"], story["scenes"][9]["result"]
     assert sum(file["rows"] for file in backup["files"]) > 8000
     assert [problem["resource_type"] for problem in found["problems"]] == ["time_series_values"]
+    proof = story["scenes"][10]["result"]
+    assert proof["proven"]
+    assert proof["recovery"]["rows"] == proof["recovery"]["wanted"]
     assert "Starting a temporary Prefect server" in told.stderr
     assert "Traceback" not in told.stderr

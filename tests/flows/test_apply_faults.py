@@ -231,7 +231,7 @@ def test_a05_calls_that_others_use_up_meanwhile_leave_the_reserve_alone(
     sim = make_simulator(api_calls=300)
     sim.seed(seeded(ROWS))
     sim.faults = [
-        {"method": "PATCH", "path": "/instruments/{id}", "action": "delay", "seconds": 0.2,
+        {"method": "PATCH", "path": "/instruments/{id}", "action": "delay", "seconds": 1.0,
          "times": None}
     ]  # fmt: skip
     rows = [row | {"lot": "9"} for row in ROWS]
