@@ -28,8 +28,9 @@ def parse_slice(text: str, depth: Depth) -> Slice:
         ConfigurationError: it is no such thing, or nothing is read at this depth.
     """
     if depth != "content":
+        why = "reads none" if depth == "present" else "needs all of them"
         raise ConfigurationError(
-            f"Slice {text!r} is a part of the files to read back, and depth {depth} reads none.",
+            f"Slice {text!r} is a part of the files to read back, and depth {depth} {why}.",
             next_step="Leave the slice out, or verify with depth content.",
         )
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text.strip())

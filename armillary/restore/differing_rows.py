@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from armillary.restore.looking import EXAMPLES
 from armillary.restore.outcome import Difference
 from armillary.restore.restoring import Restoring
-from armillary.runs.record import RunRecord
+from armillary.runs.record import RunRecord, harmless
 
 SHOWN_OF_CHOSEN = 1000
 """Differences of a type that are shown when a person named the instruments: all, as a rule."""
@@ -21,7 +21,9 @@ def write_differing_rows(restoring: Restoring, record: RunRecord) -> None:
         lines = io.StringIO()
         table = csv.writer(lines)
         table.writerow(["row", "field", "backup", "workspace"])
-        table.writerows([it.row, it.field, it.backup, it.workspace] for it in found)
+        for it in found:
+            cells = (it.row, it.field, it.backup or "", it.workspace or "")
+            table.writerow(map(harmless, cells))
         record.file(f"differing/{kind}.csv", lines.getvalue().encode())
 
 

@@ -15,7 +15,7 @@ from armillary.restore.bodies import Bodies
 from armillary.restore.natural import Orphan
 from armillary.restore.restoring import Restoring
 from armillary.restore.side import spoken
-from armillary.runs.record import RunRecord
+from armillary.runs.record import RunRecord, harmless
 
 MOST_ROWS = 100_000
 """Of one type in a file; the reasons are the same by then."""
@@ -51,12 +51,13 @@ def _write(restoring: Restoring, record: RunRecord, kind: str) -> None:
         try:
             body = _encode(bodies.create(row))
         except Orphan as orphan:
-            table.writerow(["", spoken(natural.key), orphan.reason])
+            table.writerow(["", harmless(spoken(natural.key)), orphan.reason])
             continue
         rows.append(body)
-        table.writerow([len(rows), spoken(natural.key), brought.reasons.get(number, general)])
+        reason = brought.reasons.get(number, general)
+        table.writerow([len(rows), harmless(spoken(natural.key)), harmless(reason)])
     for name, why in looked.wanted.orphan_examples:
-        table.writerow(["", name, why])
+        table.writerow(["", harmless(name), why])
     if rows:
         record.file(f"failed/{kind}.json", b"[" + b",\n".join(rows) + b"]\n")
     record.file(f"failed/{kind}.reasons.csv", reasons.getvalue().encode())

@@ -191,12 +191,13 @@ def rejects_csv(rejects: pl.DataFrame) -> bytes:
     writer = csv.writer(text)
     writer.writerow([*columns, "armillary_row", "armillary_reason"])
     for row, number, reason in zip(rows, rejects["row"], rejects["reason"], strict=True):
-        cells = [_harmless(str(row.get(column) or "")) for column in columns]
+        cells = [harmless(str(row.get(column) or "")) for column in columns]
         writer.writerow([*cells, number, reason])
     return text.getvalue().encode()
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """A cell of a CSV that no spreadsheet takes for a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA) and not _NUMBER.match(cell) else cell
 
 
