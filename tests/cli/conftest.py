@@ -39,7 +39,7 @@ def armillary(prefect_server: None, runs_folder: Path) -> Armillary:
             env=known | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
         )
 

@@ -89,7 +89,7 @@ def test_two_processes_together_keep_to_the_limit(
         server.start("armillary", "sync", "--feed", str(path), "--mode", "apply", **known)
         for path in feeds
     ]
-    said = [run.communicate(timeout=120) for run in runs]
+    said = [run.communicate(timeout=200) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     assert len(sim.state()["instruments"]) == 40
     creates = [e for e in sim.log() if (e["method"], e["template"]) == ("POST", "/instruments")]
