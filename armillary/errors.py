@@ -19,6 +19,7 @@
     └── ApiError                    a request failed; keeps method, path, status, request id, body
         ├── TransientError          the same request may work later
         │   ├── AnswerLost          ... and it may already have been carried out
+        │   ├── VenueBusy           ... when the other refresh of that venue has ended
         │   └── CursorExpired       ... from page one: the next page is no longer to be had
         ├── RateLimited             told to wait longer than a run may wait: end the run
         ├── QuotaExhausted          no calls are left in the billing period: end the run
@@ -199,9 +200,13 @@ class ApiError(ArmillaryError):
 
 
 class TransientError(ApiError):
-    """The same request may work later: 5xx, no connection, an unreadable answer to a read."""
+    """The same request may work later: 5xx, no connection, an unreadable answer to a read.
+
+    ``wait_seconds`` is how long the answer asked to wait (Retry-After), None when it did not.
+    """
 
     next_step = "Start the run again later; what was done is not done twice."
+    wait_seconds: float | None = None
 
 
 class AnswerLost(TransientError):
@@ -211,6 +216,12 @@ class AnswerLost(TransientError):
     """
 
     next_step = "The next run looks the record up and finishes what is missing."
+
+
+class VenueBusy(TransientError):
+    """Cadenza did not get the lock of the venue: a refresh of it is under way (its 22014)."""
+
+    next_step = "Wait until the other refresh of the venue has ended, then start the run again."
 
 
 class CursorExpired(TransientError):

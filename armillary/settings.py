@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from armillary.errors import ConfigurationError
 
 PUBLIC_API = "https://api.ptolemy.cloud/v1"
+CADENZA_API = "https://cadenza-api.algo724.com"
 
 
 def _user_data_folder() -> str:
@@ -61,6 +62,15 @@ class Settings(BaseSettings):
         min_length=1,
         description="What the slug of a scratch workspace looks like; a drill writes into no other "
         "workspace.",
+    )
+    cadenza_url: str = Field(
+        CADENZA_API,
+        description="Base address of Cadenza: production unless another is given, such as UAT.",
+    )
+    cadenza_email: str = Field("", description="Account of Cadenza; with its password.")
+    cadenza_password: SecretStr = Field(SecretStr(""), description="Password of that account.")
+    cadenza_token: SecretStr = Field(
+        SecretStr(""), description="Access token of Cadenza instead of an account; lasts an hour."
     )
     runs: str = Field(
         default_factory=_user_data_folder,

@@ -35,6 +35,7 @@ class Call:
     repeat: Repeat
     build: Callable[[], httpx.Request]
     timeout_seconds: float
+    read_timeout_seconds: float
     started: float
     attempt: int = 0
     waited_seconds: float = 0.0

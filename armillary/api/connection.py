@@ -2,112 +2,51 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Hashable
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from armillary.api.credentials import check_token
+from armillary.api.endpoint import Endpoint
 from armillary.errors import ConfigurationError
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 _DOT_SEGMENTS = ("", ".", "..")
 
 
 @dataclass(frozen=True)
-class Connection:
+class Connection(Endpoint):
     """A workspace, a robot token for it, and the limits of every request made with it.
 
     Args:
         url: base address with its version, as in ``https://api.ptolemy.cloud/v1``.
         workspace: slug or UUID (contract section 1).
         token: robot token; never shown.
-        max_in_flight: requests under way at once, over all threads of the process.
-        requests_per_second: a ceiling on starts, or None for no ceiling.
-        connect_timeout_seconds: longest wait for a connection.
-        read_timeout_seconds: longest silence while sending or reading.
-        total_timeout_seconds: longest time for one attempt, from connecting to the last byte.
-        upload_timeout_seconds: the same for an attempt that sends a file.
-        max_retry_after_seconds: a longer wait than this ends the run (contract D19).
-        attempts: how often a request that may be repeated is tried.
-        attempts_window_seconds: no attempt starts later than this after the first; time spent
-            waiting for the rate limit does not count.
 
     Raises:
         ConfigurationError: an address, workspace, token or limit that cannot work.
     """
 
-    url: str
     workspace: str
     token: SecretStr
-    max_in_flight: int = 10
-    requests_per_second: float | None = None
-    connect_timeout_seconds: float = 5.0
-    read_timeout_seconds: float = 30.0
-    total_timeout_seconds: float = 60.0
-    upload_timeout_seconds: float = 900.0
-    max_retry_after_seconds: float = 300.0
-    attempts: int = 4
-    attempts_window_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", self.url.strip().rstrip("/"))
-        _check_url(self.url)
-        _check_token(self.token)
+        super().__post_init__()
+        check_token(
+            self.token, "Copy the token again: it starts with ptk_live_ (contract section 2)."
+        )
         if self.workspace in _DOT_SEGMENTS:
             raise ConfigurationError(
                 f"The workspace is {self.workspace!r}.", next_step="Give its slug or its UUID."
             )
-        self._check_limits()
 
     @property
-    def workspace_url(self) -> str:
+    def base_url(self) -> str:
         """What every path of the contract is relative to."""
         return f"{self.url}/workspaces/{quote(self.workspace, safe='')}"
 
-    def _check_limits(self) -> None:
-        if self.max_in_flight < 1 or self.attempts < 1:
-            raise ConfigurationError(
-                f"max_in_flight is {self.max_in_flight} and attempts is {self.attempts}.",
-                next_step="Both are at least 1.",
-            )
-        if self.requests_per_second is not None and self.requests_per_second <= 0:
-            raise ConfigurationError(
-                f"requests_per_second is {self.requests_per_second}.",
-                next_step="Give a number above 0, or leave it out for no ceiling.",
-            )
-        for name in ("connect", "read", "total", "upload"):
-            seconds = getattr(self, f"{name}_timeout_seconds")
-            if seconds <= 0:
-                raise ConfigurationError(
-                    f"{name}_timeout_seconds is {seconds}.", next_step="Give a number above 0."
-                )
-
-
-def _check_url(url: str) -> None:
-    """An address with a user, a query or a fragment is not even quoted: it may hold a secret."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port
-    except ValueError:
-        usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "The address of the API cannot be used.",
-            next_step="Write it as https://host/v1: http or https, no user, no query, no fragment.",
-        )
-
-
-def _check_token(token: SecretStr) -> None:
-    """Anything else than visible ASCII would be quoted in full by the HTTP library's own error."""
-    if not isinstance(token, SecretStr):
-        raise ConfigurationError(
-            "The token is not wrapped in SecretStr, so it could be shown.",
-            next_step="Wrap it: SecretStr(token).",
-        )
-    if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ConfigurationError(
-            "The token is blank, or has a blank, a line break or a character outside ASCII.",
-            next_step="Copy the token again: it starts with ptk_live_ (contract section 2).",
-        )
+    @property
+    def identity(self) -> Hashable:
+        """The token: the service limits tokens, not workspaces."""
+        return self.token

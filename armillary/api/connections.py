@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from pydantic import SecretStr
 
 from armillary.api.connection import Connection
+from armillary.api.lending import Lending
 from armillary.api.ptolemy import Ptolemy, connect
 from armillary.api.shared_limit import SharedLimit
 from armillary.clock import Clock
 
-_Key = tuple[str, str, SecretStr, str | None]
-
-
-@dataclass
-class _Lent:
-    ptolemy: Ptolemy
-    users: int = 0
-
-
-_lent: dict[_Key, _Lent] = {}
-_lock = threading.Lock()
+_lending: Lending[Ptolemy] = Lending()
 
 
 @contextmanager
@@ -43,21 +30,9 @@ def shared(
     """
     limit_name = shared_limit.name if shared_limit else None
     key = (connection.url, connection.workspace, connection.token, limit_name)
-    with _lock:
-        lent = _lent.get(key)
-        if lent is None:
-            client = connect(
-                connection, clock=clock, max_calls=max_calls, shared_limit=shared_limit
-            )
-            lent = _lent[key] = _Lent(client)
-        lent.users += 1
-    try:
-        yield lent.ptolemy
-    finally:
-        with _lock:
-            lent.users -= 1
-            last = lent.users == 0
-            if last:
-                del _lent[key]
-        if last:
-            lent.ptolemy.close()
+
+    def make() -> Ptolemy:
+        return connect(connection, clock=clock, max_calls=max_calls, shared_limit=shared_limit)
+
+    with _lending.of(key, make) as ptolemy:
+        yield ptolemy

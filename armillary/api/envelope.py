@@ -101,27 +101,28 @@ def request_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in _REQUEST_ID if name in headers), None)
 
 
-def body_start(response: httpx.Response, secret: str) -> str:
+def body_start(response: httpx.Response, *secrets: str) -> str:
     """The first part of the body as text, without the token and without signed addresses."""
     text = response.content[: BODY_START_CHARS * 4].decode("utf-8", "replace")
-    return redact(text, secret)[:BODY_START_CHARS]
+    return redact(text, *secrets)[:BODY_START_CHARS]
 
 
-def redact(text: str, secret: str) -> str:
-    """``text`` without the token, should a proxy echo it, and without any address's query."""
-    if len(secret) >= _SECRET_CHARS:
-        text = text.replace(secret, "**********")
+def redact(text: str, *secrets: str) -> str:
+    """``text`` without the secrets, should a proxy echo them, and without any address's query."""
+    for secret in secrets:
+        if len(secret) >= _SECRET_CHARS:
+            text = text.replace(secret, "**********")
     return _QUERY.sub(r"\1?...", text)
 
 
-def error_words(response: httpx.Response, secret: str) -> str:
+def error_words(response: httpx.Response, *secrets: str) -> str:
     """What an error body says in words, in whatever shape; blank if nothing (contract N1)."""
     try:
         data = msgspec.json.decode(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     words = list(dict.fromkeys(_words(data)))[:_MOST_WORDS]
-    return redact("; ".join(words), secret)[:BODY_START_CHARS]
+    return redact("; ".join(words), *secrets)[:BODY_START_CHARS]
 
 
 def _words(value: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ import httpcore
 import httpx
 
 from armillary.api.call import Call
-from armillary.api.connection import Connection
+from armillary.api.endpoint import Endpoint
 
 WIRE_FAULTS = (
     httpcore.NetworkError,
@@ -45,7 +45,7 @@ class Fault:
     """The server's certificate cannot be trusted: no repeat, and no way round it (A08)."""
 
 
-def fault_of(error: Exception, call: Call, connection: Connection, deadline: float) -> Fault:
+def fault_of(error: Exception, call: Call, connection: Endpoint, deadline: float) -> Fault:
     """Describe an exception of ``WIRE_FAULTS`` for a person."""
     said = f" ({error})" if str(error) else ""
     if isinstance(error, _NOTHING_SENT):
@@ -57,9 +57,7 @@ def fault_of(error: Exception, call: Call, connection: Connection, deadline: flo
     if isinstance(error, httpcore.TimeoutException):
         if time.monotonic() >= deadline:
             return Fault(f"no complete answer within {call.timeout_seconds:g} seconds.", sent=True)
-        return Fault(
-            f"nothing was heard for {connection.read_timeout_seconds:g} seconds.", sent=True
-        )
+        return Fault(f"nothing was heard for {call.read_timeout_seconds:g} seconds.", sent=True)
     if isinstance(error, httpx.DecodingError):
         return Fault(f"the answer's compression is damaged{said}.", sent=True)
     return Fault(f"the connection broke before the answer was complete{said}.", sent=True)

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from armillary import __version__
-from armillary.api.connection import Connection
+from armillary.api.credentials import Credentials
 from armillary.errors import RequestRejected
 
 _LOST_IN_ADDRESSES = ("", ".", "..")
@@ -31,19 +31,30 @@ class Upload:
 
 
 class Outgoing:
-    """Builds the requests of one connection. Immutable."""
+    """Builds the requests to one base address. Shared by threads."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._base = connection.workspace_url
-        self._headers = httpx.Headers(
-            {
-                "Authorization": f"Bearer {connection.token.get_secret_value()}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
-                "User-Agent": f"armillary/{__version__}",
-            }
-        )
-        self._json_headers = httpx.Headers({**self._headers, "Content-Type": "application/json"})
+    def __init__(self, base_url: str, credentials: Credentials) -> None:
+        self._base = base_url
+        self._credentials = credentials
+        self._last: tuple[str, httpx.Headers, httpx.Headers] | None = None
+
+    def _headers(self, *, has_json: bool) -> httpx.Headers:
+        """Made once for each token: building them costs as much as the rest of a request."""
+        authorization = self._credentials.authorization()
+        last = self._last
+        if last is None or last[0] != authorization:
+            own = {"Authorization": authorization} if authorization else {}
+            plain = httpx.Headers(
+                {
+                    **own,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "User-Agent": f"armillary/{__version__}",
+                }
+            )
+            with_json = httpx.Headers({**plain, "Content-Type": "application/json"})
+            self._last = last = (authorization, plain, with_json)
+        return last[2] if has_json else last[1]
 
     def builder(
         self,
@@ -64,12 +75,14 @@ class Outgoing:
             part = {"file": (upload.name, upload.content, upload.media_type)}
             values = dict(upload.values)
             return lambda: httpx.Request(
-                method, url, headers=self._headers, data=values, files=part
+                method, url, headers=self._headers(has_json=False), data=values, files=part
             )
         if json is None:
-            return lambda: httpx.Request(method, url, headers=self._headers)
+            return lambda: httpx.Request(method, url, headers=self._headers(has_json=False))
         content = _encoded(method, path, json)
-        return lambda: httpx.Request(method, url, headers=self._json_headers, content=content)
+        return lambda: httpx.Request(
+            method, url, headers=self._headers(has_json=True), content=content
+        )
 
 
 def filled(method: str, template: str, record: str | None) -> str:

@@ -11,6 +11,8 @@ from armillary.api import envelope
 from armillary.api.call import Repeat
 from armillary.api.collection import Collection, ErasableRecords, Records, Rows
 from armillary.api.connection import Connection
+from armillary.api.credentials import FixedToken
+from armillary.api.dialect import PtolemyDialect
 from armillary.api.envelope import Row
 from armillary.api.jobs import Exports, Imports
 from armillary.api.meter import Meter
@@ -40,8 +42,9 @@ class Webhooks(Collection):
 class Ptolemy:
     """A workspace. Use one from many threads; make it with ``connect`` or ``shared``."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, connection: Connection) -> None:
         self.transport = transport
+        self._connection = connection
         self.instruments = ErasableRecords(transport, "/instruments")
         self.instrument_types = Collection(transport, "/instrument-types")
         self.instrument_type_fields = InstrumentTypeFields(transport, self.instrument_types)
@@ -76,7 +79,7 @@ class Ptolemy:
     @property
     def connection(self) -> Connection:
         """Where this client talks to."""
-        return self.transport.connection
+        return self._connection
 
     @property
     def meter(self) -> Meter:
@@ -85,7 +88,7 @@ class Ptolemy:
 
     def with_single_attempts(self) -> Ptolemy:
         """The same client without repeats, for a caller that repeats by itself."""
-        return Ptolemy(self.transport.with_single_attempts())
+        return Ptolemy(self.transport.with_single_attempts(), self._connection)
 
     def close(self) -> None:
         """Close every connection, also for views made by ``with_single_attempts``."""
@@ -141,12 +144,13 @@ def connect(
         wire: moves the bytes; only tests give one.
         shared_limit: a limit on requests under way that several processes share.
     """
-    return Ptolemy(
-        Transport(
-            connection,
-            clock=clock or SystemClock(),
-            meter=Meter(max_calls),
-            wire=wire,
-            shared_limit=shared_limit,
-        )
+    transport = Transport(
+        connection,
+        credentials=FixedToken(connection.token),
+        dialect=PtolemyDialect(),
+        clock=clock or SystemClock(),
+        meter=Meter(max_calls),
+        wire=wire,
+        shared_limit=shared_limit,
     )
+    return Ptolemy(transport, connection)

@@ -1,4 +1,4 @@
-"""What to do about an answer, or about none: the one table, and the waits between attempts."""
+"""What Ptolemy's final answers mean, and the waits between attempts at any service."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum
 
 import tenacity
 
 from armillary.api.call import Call, Repeat
-from armillary.api.connection import Connection
+from armillary.api.endpoint import Endpoint
 from armillary.clock import Clock
 from armillary.errors import (
     AccessDenied,
@@ -34,15 +33,6 @@ PATIENT_AFTER = 3
 _SECONDS = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-class Verdict(Enum):
-    """What a status means for the request that got it."""
-
-    DONE = "done"
-    LIMITED = "limited"
-    AGAIN = "again"
-    FINAL = "final"
-
-
 BY_STATUS: Mapping[int, tuple[type[ApiError], str]] = {
     400: (RequestRejected, "the request was refused as malformed."),
     401: (AccessDenied, "the token is missing, revoked or expired."),
@@ -60,17 +50,6 @@ ADVICE: Mapping[int, str] = {
     403: "Give the robot the role Member. If it has that role, the plan's item quota is used up: "
     "see the billing page of the workspace.",
 }
-
-
-def verdict(status: int) -> Verdict:
-    """Decides by status, never by text (contract N1). 408 is a server that gave up waiting."""
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of successes
-        return Verdict.DONE
-    if status == 429:  # noqa: PLR2004
-        return Verdict.LIMITED
-    if status >= 500 or status == 408:  # noqa: PLR2004
-        return Verdict.AGAIN
-    return Verdict.FINAL
 
 
 def error_for(status: int) -> tuple[type[ApiError], str]:
@@ -115,7 +94,7 @@ def limited_wait(asked: float | None, times: int) -> float:
 
 
 def attempts(
-    connection: Connection, clock: Clock, tell: Callable[[Call, int, float], None]
+    connection: Endpoint, clock: Clock, tell: Callable[[Call, int, float], None]
 ) -> tenacity.Retrying:
     """The retrying of a transport: ``attempts(...)(function, call)``; safe for many threads.
 

@@ -10,7 +10,7 @@ import random
 import threading
 import weakref
 
-from armillary.api.connection import Connection
+from armillary.api.endpoint import Endpoint
 from armillary.api.shared_limit import SharedLimit
 from armillary.api.slots import Slots
 from armillary.clock import Clock, SystemClock
@@ -139,15 +139,15 @@ _shared_lock = threading.Lock()
 
 
 def throttle_for(
-    connection: Connection, clock: Clock, shared_limit: SharedLimit | None = None
+    connection: Endpoint, clock: Clock, shared_limit: SharedLimit | None = None
 ) -> Throttle:
-    """The one throttle of this process for a token at an address, and for a shared limit.
+    """The one throttle of this process for a caller at an address, and for a shared limit.
 
     The limits are those of whoever asked first. A test's clock gets a throttle of its own: two
     times cannot share a pause.
     """
     time = SystemClock if isinstance(clock, SystemClock) else clock
-    key = (connection.url, connection.token, time, shared_limit and shared_limit.name)
+    key = (connection.url, connection.identity, time, shared_limit and shared_limit.name)
     with _shared_lock:
         throttle = _shared.get(key)
         if throttle is None:

@@ -1,6 +1,7 @@
-"""The one way a request leaves for Ptolemy: deadline, turn, attempts, count, and one error class.
+"""The one way a request leaves for a service: deadline, turn, attempts, count, one error class.
 
-Bottom up: ``wire`` moves bytes, ``throttle`` gives turns, ``meter`` counts, ``retry`` decides.
+Bottom up: ``wire`` moves bytes, ``throttle`` gives turns, ``meter`` counts, ``dialect`` says what
+an answer means, ``retry`` repeats.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import httpx
 
 from armillary.api import envelope, retry
 from armillary.api.call import Call, Repeat
-from armillary.api.connection import Connection
+from armillary.api.credentials import Credentials, Nobody
+from armillary.api.dialect import Dialect, Judgement, Verdict
+from armillary.api.endpoint import Endpoint
 from armillary.api.faults import WIRE_FAULTS, Fault, fault_of
 from armillary.api.meter import Meter
 from armillary.api.outgoing import Outgoing, Upload, filled
@@ -55,10 +58,12 @@ class Learned:
 
 
 class Transport:
-    """Requests to one workspace. Shared by threads; make it with ``connect`` or ``shared``.
+    """Requests to one base address. Shared by threads; a client's ``connect`` makes it.
 
     Args:
-        connection: address, token and limits.
+        connection: address and limits.
+        credentials: who calls.
+        dialect: what the service's answers mean.
         clock: all waiting between attempts and for the rate limit.
         meter: counts the calls.
         wire: moves the bytes; a test of tables alone may give an ``httpx.MockTransport``.
@@ -67,8 +72,10 @@ class Transport:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Endpoint,
         *,
+        credentials: Credentials,
+        dialect: Dialect,
         clock: Clock,
         meter: Meter,
         wire: httpx.BaseTransport | None = None,
@@ -81,13 +88,9 @@ class Transport:
         self._clock = clock
         self._wire = wire or Wire(connection)
         self._retrying = retry.attempts(connection, clock, _tell)
-        self._outgoing = Outgoing(connection)
-        self._timeouts = {
-            "connect": connection.connect_timeout_seconds,
-            "pool": connection.total_timeout_seconds,
-            "read": connection.read_timeout_seconds,
-            "write": connection.read_timeout_seconds,
-        }
+        self._dialect = dialect
+        self._credentials = credentials
+        self._outgoing = Outgoing(connection.base_url, credentials)
 
     def __repr__(self) -> str:
         return f"Transport({self.connection!r})"
@@ -99,6 +102,12 @@ class Transport:
         """
         view = copy.copy(self)
         view._retrying = retry.attempts(replace(self.connection, attempts=1), self._clock, _tell)
+        return view
+
+    def as_nobody(self) -> Transport:
+        """The same pool, turns and count for requests without a token, such as a login."""
+        view = copy.copy(self)
+        view._outgoing = Outgoing(self.connection.base_url, Nobody(self._credentials))
         return view
 
     def close(self) -> None:
@@ -116,6 +125,7 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         upload: Upload | None = None,
+        timeout_seconds: float | None = None,
     ) -> Answer:
         """Make one request and return its success.
 
@@ -127,6 +137,7 @@ class Transport:
             params: query values; None is left out, a list is joined by commas.
             json: the body.
             upload: a file to send instead of a body.
+            timeout_seconds: for one attempt, silence included; None: as the connection says.
 
         Raises:
             TransientError: no usable answer after the attempts there are.
@@ -144,7 +155,8 @@ class Transport:
             template=template or "/",
             repeat=repeat,
             build=self._outgoing.builder(method, path, params=params, json=json, upload=upload),
-            timeout_seconds=self._timeout(upload),
+            timeout_seconds=timeout_seconds or self._timeout(upload),
+            read_timeout_seconds=timeout_seconds or self.connection.read_timeout_seconds,
             started=self._clock.monotonic(),
         )
         return self._retrying(self._attempt, call)
@@ -162,16 +174,20 @@ class Transport:
             response = self._exchange(call)
             if isinstance(response, Fault):
                 raise self._fault_error(call, response)
-            left = self.meter.hear(response.headers, call.number)
-            verdict = retry.verdict(response.status_code)
-            if verdict is retry.Verdict.DONE:
-                return self._answer(call, response)
-            if verdict is retry.Verdict.AGAIN:
-                call.asked_wait = retry.retry_after(response.headers, self._clock.now()) or 0.0
-                raise self._lost(call, "the service failed.", response)
-            if verdict is retry.Verdict.FINAL:
-                raise self._final(call, response)
+            left = self._quota_left(call, response)
+            judged = self._dialect.judge(response, may_be_empty=call.method == "DELETE")
+            if judged.verdict is Verdict.DONE:
+                return Answer(response.status_code, judged.data, response.headers)
+            if judged.verdict is Verdict.AGAIN:
+                raise self._again(call, judged, response)
+            if judged.verdict is Verdict.FINAL:
+                raise self._final(call, judged, response)
             self._wait_out(call, response, left)
+
+    def _quota_left(self, call: Call, response: httpx.Response) -> int | None:
+        if not self._dialect.tells_quota:
+            return None
+        return self.meter.hear(response.headers, call.number)
 
     def _exchange(self, call: Call) -> httpx.Response | Fault:
         asked = self._clock.monotonic()
@@ -182,9 +198,9 @@ class Transport:
         try:
             call.number = self.meter.spend(call.method, call.template)
             request = call.build()
-            request.extensions = {"deadline": deadline, "timeout": self._timeouts}
+            request.extensions = {"deadline": deadline, "timeout": self._timeouts(call)}
             response = self._wire.handle_request(request)
-            answered = retry.verdict(response.status_code) is not retry.Verdict.LIMITED
+            answered = response.status_code != httpx.codes.TOO_MANY_REQUESTS
         except WIRE_FAULTS as error:
             return fault_of(error, call, self.connection, deadline)
         else:
@@ -192,13 +208,13 @@ class Transport:
         finally:
             self.throttle.leave(answered=answered)
 
-    def _answer(self, call: Call, response: httpx.Response) -> Answer:
-        try:
-            data = envelope.decode(response, may_be_empty=call.method == "DELETE")
-            return Answer(response.status_code, data, response.headers)
-        except envelope.UnreadableAnswer as error:
-            why = str(error)
-        raise self._lost(call, f"the answer cannot be read: {why}.", response)
+    def _timeouts(self, call: Call) -> dict[str, float]:
+        return {
+            "connect": self.connection.connect_timeout_seconds,
+            "pool": call.timeout_seconds,
+            "read": call.read_timeout_seconds,
+            "write": call.read_timeout_seconds,
+        }
 
     def _wait_out(self, call: Call, response: httpx.Response, left: int | None) -> None:
         if left == 0:
@@ -232,13 +248,26 @@ class Transport:
     def _lost(self, call: Call, message: str, response: httpx.Response | None = None) -> ApiError:
         """No usable answer to a request that went out: a write may have been carried out."""
         call.lost = call.repeat is not Repeat.READ
-        return self._error(AnswerLost if call.lost else TransientError, call, message, response)
+        kind = AnswerLost if call.lost else TransientError
+        advice = self._dialect.lost_advice if call.lost else None
+        return self._error(kind, call, message, response, advice)
 
-    def _final(self, call: Call, response: httpx.Response) -> ApiError:
-        kind, message = retry.error_for(response.status_code)
+    def _again(self, call: Call, judged: Judgement, response: httpx.Response) -> ApiError:
+        asked = retry.retry_after(response.headers, self._clock.now())
+        call.asked_wait = asked or 0.0
+        if judged.refused and not call.lost:
+            error = self._error(judged.kind, call, judged.message, response, judged.advice)
+        else:
+            error = self._lost(call, judged.message, response)
+        if isinstance(error, TransientError):
+            error.wait_seconds = asked
+        return error
+
+    def _final(self, call: Call, judged: Judgement, response: httpx.Response) -> ApiError:
+        message = judged.message
         if response.has_redirect_location:
             message = f"a redirect to {_host(response)} was not followed: the token stays here."
-        error = self._error(kind, call, message, response)
+        error = self._error(judged.kind, call, message, response, judged.advice)
         error.earlier_attempt_lost = call.lost
         return error
 
@@ -248,20 +277,17 @@ class Transport:
         call: Call,
         message: str,
         response: httpx.Response | None = None,
+        advice: str | None = None,
     ) -> ApiError:
+        secrets = self._credentials.secrets()
         tried = f" This was attempt {call.attempt}." if call.attempt > 1 else ""
         about: dict[str, Any] = {"method": call.method, "path": call.path}
         if response is not None:
             about["status"] = response.status_code
-            about["request_id"] = envelope.request_id(response.headers)
-            about["body_start"] = envelope.body_start(response, self._secret)
-            about["detail"] = envelope.error_words(response, self._secret)
-            about["next_step"] = retry.ADVICE.get(response.status_code)
-        return kind(envelope.redact(message, self._secret) + tried, **about)
-
-    @property
-    def _secret(self) -> str:
-        return self.connection.token.get_secret_value()
+            about["request_id"] = self._dialect.request_id(response)
+            about["body_start"] = envelope.body_start(response, *secrets)
+            about["detail"] = self._dialect.words(response, secrets)
+        return kind(envelope.redact(message, *secrets) + tried, next_step=advice, **about)
 
 
 def _tell(call: Call, attempt: int, seconds: float) -> None:

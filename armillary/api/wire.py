@@ -1,4 +1,4 @@
-"""Bytes to Ptolemy and back, under one deadline for the whole exchange.
+"""Bytes to a service and back, under one deadline for the whole exchange.
 
 A timeout per read is no limit at all: a server that sends one byte a second, in the headers or
 in the body, holds a worker for hours. Here every read and write of the socket is given no more
@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from armillary.api.connection import Connection
+from armillary.api.endpoint import Endpoint
 from armillary.proxies import proxy_for
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -45,7 +45,7 @@ class Wire(httpx.BaseTransport):
         httpx.DecodingError: the answer's compression is broken.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Endpoint) -> None:
         secure = connection.url.startswith("https:")
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(

@@ -63,7 +63,7 @@ def test_threads_share_pool_count_and_turns() -> None:
 
 
 def test_a_workspace_survives_its_address() -> None:
-    assert connection("a/b c", url=" https://h.test/v1/ ").workspace_url == (
+    assert connection("a/b c", url=" https://h.test/v1/ ").base_url == (
         "https://h.test/v1/workspaces/a%2Fb%20c"
     )
 

@@ -1,0 +1,334 @@
+"""The client: what an instrument feed needs of Cadenza (contract sections 4 to 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from armillary.api.cadenza.connection import CadenzaConnection
+from armillary.api.cadenza.dialect import CadenzaDialect
+from armillary.api.cadenza.models import Health, InstrumentList, SyncAnswer, Venue
+from armillary.api.cadenza.reading import PAGE_ROWS, Page, read_instruments
+from armillary.api.cadenza.session import Session
+from armillary.api.call import Repeat
+from armillary.api.lending import Lending
+from armillary.api.meter import Meter
+from armillary.api.transport import Answer, Transport
+from armillary.clock import Clock, SystemClock
+from armillary.errors import (
+    AccessDenied,
+    ConfigurationError,
+    RequestRejected,
+    TransientError,
+    UnexpectedAnswer,
+)
+
+HEALTH = "/health"
+VENUES = "/market/venue/list"
+INSTRUMENTS = "/market/instrument/list"
+SYNC = "/market/instrument/sync"
+
+_MAY_MISS_SYMBOLS = (200, 400, 422)
+"""Statuses of a refusal that a list of symbols may mend; 200: by its number (contract D6, D15)."""
+
+_SUPPORT = "Nothing is guessed: report the request and its answer to Cadenza's support."
+
+
+class Cadenza:
+    """An account of Cadenza. Use one from many threads; make it with ``connect`` or ``shared``."""
+
+    def __init__(
+        self, transport: Transport, connection: CadenzaConnection, session: Session
+    ) -> None:
+        self._transport = transport
+        self._once = transport.with_single_attempts()
+        self._nobody = transport.as_nobody()
+        self._connection = connection
+        self._session = session
+        self._whole_body: dict[str, Any] | None = None
+        """What besides the venue asks for all symbols, once Cadenza has taken it (D6)."""
+        session.use(self._post)
+
+    def __repr__(self) -> str:
+        return f"Cadenza({self._connection!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def connection(self) -> CadenzaConnection:
+        """Where this client talks to."""
+        return self._connection
+
+    @property
+    def meter(self) -> Meter:
+        """The calls made, logins included."""
+        return self._transport.meter
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+    def health(self) -> Health:
+        """How Cadenza is, without a token; ``unhealthy`` comes with 503 and is no error (D13).
+
+        Raises:
+            TransientError: nothing readable came.
+        """
+        once = self._nobody.with_single_attempts()
+        try:
+            body = once.request("GET", HEALTH, repeat=Repeat.READ).data
+        except TransientError as error:
+            if error.status != httpx.codes.SERVICE_UNAVAILABLE:
+                raise
+            try:
+                body = msgspec.json.decode(error.body_start)
+            except msgspec.DecodeError:
+                raise error from None
+        return _health(body)
+
+    def venues(self) -> list[Venue]:
+        """Every venue with its status, in the order told, each once.
+
+        Raises:
+            AccessDenied, ApiError: see ``Transport.request``.
+        """
+        rows = _rows(self._ask("GET", VENUES).data, VENUES)
+        found: dict[str, Venue] = {}
+        for row in rows:
+            name, status = row.get("venue"), row.get("status")
+            if isinstance(name, str) and name.strip():
+                word = status.strip().upper() if isinstance(status, str) else ""
+                found.setdefault(name.strip(), Venue(name.strip(), word or "UNKNOWN"))
+        if rows and not found:
+            raise _unexpected("GET", VENUES, "the list names no venue.")
+        return list(found.values())
+
+    def instruments(self, venue: str) -> InstrumentList:
+        """The venue's instruments, read up to three times until the list is whole (N3, N4).
+
+        No status filter is sent: its name and its words are in doubt (D4).
+
+        Raises:
+            AccessDenied, ApiError: see ``Transport.request``.
+        """
+
+        def page(offset: int) -> Page:
+            params = {"venue": venue, "limit": PAGE_ROWS, "offset": offset}
+            body = self._ask("GET", INSTRUMENTS, params=params).data
+            told = body.get("pagination") if isinstance(body, dict) else None
+            return _rows(body, INSTRUMENTS), told if isinstance(told, dict) else {}
+
+        return read_instruments(venue, page)
+
+    def sync(self, venue: str, symbols: Sequence[str] | None = None) -> SyncAnswer:
+        """Have Cadenza refresh its copy of a venue from the exchange: asked once, never repeated.
+
+        Args:
+            venue: as the venue list writes it.
+            symbols: only these; None for all. An empty list is refused: it may mean all (C11).
+
+        Raises:
+            ConfigurationError: an empty list of symbols.
+            AnswerLost: no usable answer; Cadenza may be at it still.
+            VenueBusy: another refresh of the venue is under way.
+            TransientError: Cadenza or the exchange cannot now.
+            RequestRejected: this venue, or one of the symbols, is refused.
+            AccessDenied, RateLimited: no venue can be refreshed.
+        """
+        if symbols is not None and not symbols:
+            raise ConfigurationError(
+                f"An empty list of symbols was given for {venue}; it could mean none or all.",
+                next_step="Leave the symbols out to refresh the whole venue.",
+            )
+        if symbols is not None:
+            return self._sync(venue, {"symbols": list(symbols)})
+        if self._whole_body is not None:
+            return self._sync(venue, self._whole_body)
+        return self._sync_whole(venue)
+
+    def _sync_whole(self, venue: str) -> SyncAnswer:
+        """Without symbols; refused, with an empty list; refused again, with every symbol (D6)."""
+        refused: RequestRejected | None = None
+        forms: tuple[dict[str, Any], ...] = ({}, {"symbols": []})
+        for body in forms:
+            try:
+                answer = self._sync(venue, body)
+            except RequestRejected as error:
+                if error.status not in _MAY_MISS_SYMBOLS:
+                    raise
+                refused = refused or error
+            else:
+                self._whole_body = body
+                return answer
+        symbols: list[str] = []
+        listed: SyncAnswer | None = None
+        try:
+            symbols = self._symbols(venue)
+            listed = self._sync(venue, {"symbols": symbols}) if symbols else None
+        except RequestRejected as error:
+            refused = refused or error
+        if listed is None:
+            raise refused or _unexpected("POST", SYNC, "it is refused.")
+        note = (
+            f"Cadenza asks for a list of symbols: the {len(symbols):,} it knew were refreshed, new "
+            "ones were not. Name new symbols to have them refreshed."
+        )
+        return SyncAnswer(listed.synced, listed.added, listed.updated, (*listed.notes, note))
+
+    def _symbols(self, venue: str) -> list[str]:
+        rows = self.instruments(venue).rows
+        return sorted({str(row["symbol"]) for row in rows if row.get("symbol")})
+
+    def _sync(self, venue: str, more: Mapping[str, Any]) -> SyncAnswer:
+        answer = self._ask(
+            "POST",
+            SYNC,
+            json={"venue": venue, **more},
+            repeat=Repeat.ONCE,
+            timeout_seconds=self._connection.sync_timeout_seconds,
+        )
+        data = answer.data.get("data") if isinstance(answer.data, dict) else None
+        if not isinstance(data, dict):
+            raise _unexpected("POST", SYNC, "it says success and holds no data.")
+        told = data.get("venue")
+        if isinstance(told, str) and told and told.casefold() != venue.casefold():
+            raise _unexpected("POST", SYNC, f"{venue} was asked for and {told} refreshed.")
+        return _sync_answer(data)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        repeat: Repeat = Repeat.READ,
+        timeout_seconds: float | None = None,
+    ) -> Answer:
+        """One request with a valid token: 401 renews it, once by refresh and once by login."""
+        transport = self._once if repeat is Repeat.ONCE else self._transport
+
+        def send() -> Answer:
+            return transport.request(
+                method,
+                path,
+                repeat=repeat,
+                params=params,
+                json=json,
+                timeout_seconds=timeout_seconds,
+            )
+
+        self._session.ensure()
+        for by_login in (False, True):
+            generation = self._session.generation
+            try:
+                return send()
+            except AccessDenied as error:
+                if error.status != httpx.codes.UNAUTHORIZED:
+                    raise
+                if not self._session.renew(generation, by_login=by_login):
+                    raise
+        return send()
+
+    def _post(self, path: str, body: Mapping[str, str]) -> Any:
+        return self._nobody.request("POST", path, json=dict(body), repeat=Repeat.READ).data
+
+
+def _rows(body: Any, path: str) -> list[dict[str, Any]]:
+    data = body.get("data") if isinstance(body, dict) else body
+    if not isinstance(data, list):
+        raise _unexpected("GET", path, "the answer holds no list.")
+    return [row for row in data if isinstance(row, dict)]
+
+
+def _unexpected(method: str, path: str, message: str) -> UnexpectedAnswer:
+    return UnexpectedAnswer(message, method=method, path=path, next_step=_SUPPORT)
+
+
+def _health(body: Any) -> Health:
+    row = body.get("data", body) if isinstance(body, dict) else {}
+    row = row if isinstance(row, dict) else {}
+    checks = row.get("checks")
+    parts = {
+        str(name): str(check.get("status", "")).lower()
+        for name, check in (checks.items() if isinstance(checks, dict) else ())
+        if isinstance(check, dict)
+    }
+    status = str(row.get("status") or "unknown").lower()
+    return Health(status, str(row.get("version") or ""), parts)
+
+
+def _sync_answer(data: Mapping[str, Any]) -> SyncAnswer:
+    notes: list[str] = []
+    counts = {key: _count(data, key, notes) for key in ("synced", "total", "added", "updated")}
+    synced = counts["synced"] if counts["synced"] is not None else counts["total"]
+    return SyncAnswer(synced, counts["added"], counts["updated"], tuple(notes))
+
+
+def _count(data: Mapping[str, Any], key: str, notes: list[str]) -> int | None:
+    """Tolerant (C13): digits in a text count, what is no count is said and left out."""
+    told = data.get(key)
+    if isinstance(told, str) and told.strip().isascii() and told.strip().isdigit():
+        told = int(told.strip())
+    if isinstance(told, int) and not isinstance(told, bool) and told >= 0:
+        return told
+    if told is not None:
+        notes.append(f"Cadenza told {key} as {str(told)[:40]}, which is no count.")
+    return None
+
+
+def connect(
+    connection: CadenzaConnection,
+    *,
+    clock: Clock | None = None,
+    max_calls: int | None = None,
+    wire: httpx.BaseTransport | None = None,
+) -> Cadenza:
+    """A client with a pool, a count and a session of its own; close it, or use it in ``with``.
+
+    Args:
+        connection: address, account and limits.
+        clock: all waiting goes through it; the machine's own by default.
+        max_calls: the call after this many raises ``RunStopped`` instead of being made.
+        wire: moves the bytes; only tests give one.
+    """
+    clock = clock or SystemClock()
+    session = Session(connection, clock)
+    transport = Transport(
+        connection,
+        credentials=session,
+        dialect=CadenzaDialect(),
+        clock=clock,
+        meter=Meter(max_calls),
+        wire=wire,
+    )
+    return Cadenza(transport, connection, session)
+
+
+_lending: Lending[Cadenza] = Lending()
+
+
+@contextmanager
+def shared(connection: CadenzaConnection, *, clock: Clock | None = None) -> Iterator[Cadenza]:
+    """The process's client for this address and account; the last to leave closes it.
+
+    Threads and tasks inside one another's ``with`` share the session, so that one login and one
+    refresh serve them all.
+    """
+    key = (connection.url, connection.identity)
+    with _lending.of(key, lambda: connect(connection, clock=clock)) as cadenza:
+        yield cadenza
