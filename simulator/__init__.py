@@ -1,4 +1,4 @@
-"""A strict local Ptolemy: real HTTP on loopback, for the demo, the tests and the benchmarks."""
+"""A strict local Ptolemy and Cadenza: real HTTP on loopback, for demo, tests and benchmarks."""
 
 from simulator.config import Config
 from simulator.serve import Simulator, run

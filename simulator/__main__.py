@@ -12,7 +12,9 @@ from simulator.serve import run
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="simulator", description="A strict local Ptolemy.")
+    parser = argparse.ArgumentParser(
+        prog="simulator", description="A strict local Ptolemy and Cadenza."
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--host", default="127.0.0.1")
     source = parser.add_mutually_exclusive_group()

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from simulator.cadenza.config import CadenzaConfig
 from simulator.faults import FaultRates, Rule
 from simulator.presets import PRESETS, PresetName
 from simulator.switches import AnswerSwitches, JobSwitches, ReadSwitches, Role, WriteSwitches
@@ -66,9 +67,26 @@ def _instrument_types() -> list[TypeConfig]:
         cqs_symbol="text",
     )
     bond = _fields(isin="text", currency="text", coupon="number", maturity="date")
+    of_a_venue = _fields(
+        venue="text",
+        symbol="text",
+        external_symbol="text",
+        kind="text",
+        status="text",
+        base_asset="text",
+        quote_asset="text",
+        tick_size="number",
+        lot_size="number",
+        min_quantity="number",
+        max_quantity="number",
+        min_notional="number",
+        base_precision="number",
+        quote_precision="number",
+    )
     return [
         TypeConfig(identifier="equity", name="Equity", fields=equity),
         TypeConfig(identifier="bond", name="Bond", fields=bond),
+        TypeConfig(identifier="venue-instrument", name="Venue instrument", fields=of_a_venue),
     ]
 
 
@@ -153,6 +171,8 @@ class Config(AnswerSwitches, ReadSwitches, WriteSwitches, JobSwitches):
     """Most events kept per workspace; older ones are forgotten."""
     log_kept: int = Field(20_000, ge=0)
     """Most requests kept in the request log."""
+    cadenza: CadenzaConfig = Field(default_factory=CadenzaConfig)
+    """The simulated Cadenza beside Ptolemy."""
     faults: list[Rule] = Field(default_factory=list)
     """The ordered fault plan."""
     fault_rates: FaultRates = Field(default_factory=FaultRates)
@@ -164,9 +184,12 @@ class Config(AnswerSwitches, ReadSwitches, WriteSwitches, JobSwitches):
 
         Args:
             name: ``guide``, ``reference`` or ``hostile``.
-            overrides: Any keys of this class.
+            overrides: Any keys of this class; those of ``cadenza`` change its own preset.
         """
-        return cls.model_validate({**PRESETS[name], **overrides})
+        cadenza = overrides.pop("cadenza", {})
+        if not isinstance(cadenza, CadenzaConfig):
+            cadenza = CadenzaConfig.preset(name, **cadenza)
+        return cls.model_validate({**PRESETS[name], **overrides, "cadenza": cadenza})
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -176,8 +199,12 @@ class Config(AnswerSwitches, ReadSwitches, WriteSwitches, JobSwitches):
         return cls.preset(preset, **keys)
 
     def changed(self, changes: dict[str, Any]) -> Self:
-        """A validated copy with some keys changed."""
-        return type(self).model_validate({**self.model_dump(), **changes})
+        """A validated copy with some keys changed; of ``cadenza`` the keys that are given."""
+        cadenza = changes.get("cadenza", {})
+        if not isinstance(cadenza, CadenzaConfig):
+            cadenza = CadenzaConfig.model_validate({**self.cadenza.model_dump(), **cadenza})
+        kept = self.model_dump(exclude={"cadenza"})
+        return type(self).model_validate({**kept, **changes, "cadenza": cadenza})
 
     def token(self, slug: str, role: Role) -> str:
         """The made-up token every workspace has for each role."""

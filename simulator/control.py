@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from simulator.cadenza.control import CadenzaControl
+from simulator.cadenza.service import Cadenza
 from simulator.clock import SimulatorClock
 from simulator.config import Config
 from simulator.exchange import Answer, Incoming, Refusal
@@ -22,8 +24,12 @@ _rules = TypeAdapter(list[Rule])
 class Control:
     """What tests see and steer; the same as methods and over HTTP."""
 
-    def __init__(self, ptolemy: Ptolemy, clock: SimulatorClock, server: Any) -> None:
+    def __init__(
+        self, ptolemy: Ptolemy, cadenza: Cadenza, clock: SimulatorClock, server: Any
+    ) -> None:
         self.ptolemy = ptolemy
+        self.cadenza = CadenzaControl(cadenza)
+        self._cadenza = cadenza
         self._clock = clock
         self._server = server
         self._handlers: dict[tuple[str, str], Callable[[Incoming], Any]] = {
@@ -37,6 +43,8 @@ class Control:
             ("POST", "config"): self._config,
             ("POST", "advance"): self._advance,
             ("POST", "revoke"): self._revoke,
+            ("GET", "cadenza"): self._cadenza_state,
+            ("POST", "cadenza"): self._cadenza_steered,
         }
 
     def answer(self, incoming: Incoming) -> Answer:
@@ -77,12 +85,15 @@ class Control:
         """Change configuration keys; the fault plan starts anew only when it is among them."""
         config = self.ptolemy.config.changed(changes)
         self.ptolemy.configure(config)
+        self._cadenza.configure(config.cadenza)
         if {"faults", "fault_rates", "seed"} & changes.keys():
             self._server.plan = FaultPlan(config.faults, config.fault_rates, config.seed)
         return config
 
     def change(self, scope: str, change: Change) -> Answer:
-        """Make a write, uncounted, with the rights of an admin."""
+        """Make a write, uncounted, with the rights of an admin; ``/cadenza`` steers that."""
+        if change.path == "/cadenza":
+            return Answer(200, self.cadenza.do(change.json_body))
         workspace = self.workspace(scope or None)
         return self.ptolemy.inside(workspace, change.method, change.path, change.json_body)
 
@@ -145,7 +156,9 @@ class Control:
 
     def _config(self, incoming: Incoming) -> Any:
         config = self.configure(incoming.json())
-        return config.model_dump(mode="json", exclude={"workspaces", "faults"})
+        own = {"accounts", "venues"}
+        left_out: Any = {"workspaces": True, "faults": True, "cadenza": own}
+        return config.model_dump(mode="json", exclude=left_out)
 
     def _advance(self, incoming: Incoming) -> Any:
         self._clock.advance(float(incoming.json()["seconds"]))
@@ -155,3 +168,9 @@ class Control:
         name = incoming.json()["token"]
         self.revoke(name)
         return {"revoked": name}
+
+    def _cadenza_state(self, _incoming: Incoming) -> Any:
+        return self.cadenza.state()
+
+    def _cadenza_steered(self, incoming: Incoming) -> Any:
+        return {"result": self.cadenza.do(incoming.json())}

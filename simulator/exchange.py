@@ -74,6 +74,8 @@ class Answer:
     """The records of a page, for ``included``."""
     stream: AsyncIterator[bytes] | None = None
     length: int | None = None
+    after_seconds: float = 0.0
+    """Real seconds the answer is kept back; the work is done."""
 
     def content(self) -> bytes:
         """The body; empty for a status that has none."""
@@ -129,6 +131,8 @@ class Location:
     """The workspace as written in the path; empty when there is none."""
     target: Any = None
     """What the service needs to answer."""
+    secret_body: bool = False
+    """Whether the body holds a password or a token: the log has no digest of it."""
 
 
 @dataclass(slots=True)

@@ -75,6 +75,7 @@ class Harm:
         if rule.work:
             self._visit.work()
         answer.headers = {**self._visit.admission.headers, **answer.headers, **rule.headers}
+        answer.media_type = answer.headers.pop("Content-Type", answer.media_type)
         if rule.retry_after is not None:
             answer.headers["Retry-After"] = self._retry_after(rule.retry_after)
         await self._write(answer)

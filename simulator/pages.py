@@ -10,6 +10,8 @@ from simulator.faults import Rule
 
 def altered(rule: Rule, answer: Answer) -> Answer:
     """The answer with the page fault of ``rule``; anything but a page stays as it is."""
+    if isinstance(answer.value, dict) and isinstance(answer.value.get("pagination"), dict):
+        return _with_offsets(rule, answer)
     if answer.page is None or not isinstance(answer.value, dict):
         return answer
     rows: list[Any] = list(answer.value["data"])
@@ -27,4 +29,18 @@ def altered(rule: Rule, answer: Answer) -> Answer:
     elif rule.action == "duplicate_rows" and rows:
         rows.append(rows[0])
     answer.value = {**answer.value, "data": rows, "meta": meta}
+    return answer
+
+
+def _with_offsets(rule: Rule, answer: Answer) -> Answer:
+    """The same for pages by offset; faults of cursors do nothing."""
+    rows: list[Any] = list(answer.value["data"])
+    told: dict[str, Any] = dict(answer.value["pagination"])
+    if rule.action == "early_last_page" and "hasNext" in told:
+        told["hasNext"] = False
+    elif rule.action == "reorder":
+        rows.reverse()
+    elif rule.action == "duplicate_rows" and rows:
+        rows.append(rows[0])
+    answer.value = {**answer.value, "data": rows, "pagination": told}
     return answer

@@ -56,7 +56,8 @@ class Recorder:
         key = f"{incoming.method} {location.template}"
         self._calls[key] += 1
         self._by_caller.setdefault(caller, Counter())[key] += 1
-        digest = hashlib.sha256(incoming.body).hexdigest()[:16] if incoming.body else ""
+        told = incoming.body and not location.secret_body
+        digest = hashlib.sha256(incoming.body).hexdigest()[:16] if told else ""
         entry = Entry(
             at=at,
             method=incoming.method,

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 import uvicorn
 
+from simulator.cadenza.control import CadenzaControl
+from simulator.cadenza.service import Cadenza
 from simulator.clock import SimulatorClock
 from simulator.config import Config
 from simulator.control import Control
@@ -72,8 +74,9 @@ def build(config: Config) -> tuple[Server, Control]:
     """The application and its controls."""
     clock = SimulatorClock(frozen=config.frozen_clock)
     ptolemy = Ptolemy(config, clock)
-    server = Server(config, clock, [ptolemy, Downloads(ptolemy)])
-    control = Control(ptolemy, clock, server)
+    cadenza = Cadenza(config.cadenza, clock, config.seed)
+    server = Server(config, clock, [ptolemy, Downloads(ptolemy), cadenza])
+    control = Control(ptolemy, cadenza, clock, server)
     server.control = control
     return server, control
 
@@ -109,7 +112,11 @@ def run(config: Config, host: str = "127.0.0.1", port: int = 0) -> None:
     server, control = build(config)
     slug = config.workspaces[0].slug
     url = f"http://{host}:{listener.getsockname()[1]}"
-    line = f"simulator {url}/v1 workspace={slug} token={config.token(slug, 'member')}"
+    account = config.cadenza.accounts[0]
+    line = (
+        f"simulator {url}/v1 workspace={slug} token={config.token(slug, 'member')} "
+        f"cadenza={url} email={account.email} password={account.password}"
+    )
     announce = partial(print, line, flush=True)
     with suppress(KeyboardInterrupt):
         _uvicorn(server, announce).run(sockets=[listener])
@@ -187,6 +194,16 @@ class Simulator:
     def token_for(self, role: Role, workspace: str | None = None) -> str:
         """The token of a role in a workspace (slug); the first workspace when none is named."""
         return self.config.token(workspace or self.config.workspaces[0].slug, role)
+
+    @property
+    def cadenza_url(self) -> str:
+        """Base address of the simulated Cadenza."""
+        return self.url
+
+    @property
+    def cadenza(self) -> CadenzaControl:
+        """Controls of the simulated Cadenza."""
+        return self.control.cadenza
 
     @property
     def store(self) -> Workspace:

@@ -51,7 +51,9 @@ class Wire:
         )
 
     async def write(self, answer: Answer) -> None:
-        """Send an answer as it should be."""
+        """Send an answer as it should be, as late as it wants to be."""
+        if answer.after_seconds:
+            await self.pause(answer.after_seconds)
         if answer.stream is not None:
             await self._start(answer, answer.length)
             async for chunk in answer.stream:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from simulator import Config, Simulator
+from tests.simulator.desk import EMAIL, PASSWORD, Desk
 
 Start = Callable[..., Simulator]
 Connect = Callable[..., httpx.Client]
@@ -81,3 +82,16 @@ def shares() -> Callable[[int], list[dict[str, Any]]]:
         ]
 
     return make
+
+
+@pytest.fixture
+def desk(start: Start) -> Iterator[Callable[..., Desk]]:
+    """Opens a Cadenza with some switches changed, signed in: ``desk(order="shuffled")``."""
+    with ExitStack() as stack:
+
+        def begin(role: str = "trader", **switches: Any) -> Desk:
+            account = {"email": EMAIL, "password": PASSWORD, "role": role}
+            sim = start(cadenza={"accounts": [account], **switches})
+            return stack.enter_context(Desk(sim))
+
+        yield begin

@@ -161,7 +161,13 @@ def test_bad_bodies(client: httpx.Client, body: Node, status: int) -> None:
     assert client.post("/instruments/filter", json=body).status_code == status
 
 
-def test_soft_validation_warns(filled: Simulator, client: httpx.Client) -> None:
+def test_soft_validation_warns(start: Any, connect: Any) -> None:
+    isin, etf = {"field_key": "isin"}, {"field_key": "etf", "data_type": "boolean"}
+    types = [
+        {"identifier": "equity", "fields": [isin, etf]},
+        {"identifier": "bond", "fields": [isin]},
+    ]
+    client = connect(start(workspaces=[{"instrument_types": types}]))
     answer = client.post("/instruments/filter", json={"filter": on("field.etf", "eq", True)})
     assert answer.json()["warnings"] == ["Not every type has the field etf"]
     shared = client.post("/instruments/filter", json={"filter": on("field.isin", "eq", "X1")})

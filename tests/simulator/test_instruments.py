@@ -243,13 +243,13 @@ def test_include_brings_types_beside_the_references(client: httpx.Client, bhp: B
 
 def test_types_and_fields_are_read_only(client: httpx.Client) -> None:
     types = client.get("/instrument-types").json()["data"]
-    assert [row["identifier"] for row in types] == ["equity", "bond"]
+    assert [row["identifier"] for row in types] == ["equity", "bond", "venue-instrument"]
     fields = client.get("/instrument-type-fields", params={"type_id": "bond"}).json()["data"]
     assert [row["field_key"] for row in fields] == ["isin", "currency", "coupon", "maturity"]
     assert fields[2]["data_type"] == "number"
     assert fields[2]["display_order"] == 3
     assert client.get("/instrument-types/equity").json()["data"] == types[0]
-    assert client.post("/instrument-types/count", json={}).json() == {"data": {"count": 2}}
+    assert client.post("/instrument-types/count", json={}).json() == {"data": {"count": 3}}
     condition = {"field": "type_id", "op": "eq", "value": "equity"}
     found = client.post("/instrument-type-fields/filter", json={"filter": condition})
     assert len(found.json()["data"]) == 14

@@ -1,0 +1,1 @@
+"""The simulated Cadenza API, by the contract notes of its documentation and clients."""
