@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.file_definition import FileDefinition
 from armillary.sync.canonical import DataType
 
 Row = dict[str, str]
@@ -116,9 +116,9 @@ def write_export(path: Path, count: int) -> Path:
     return _write(path, (*columns, "archived_at"), rows)
 
 
-def feed_of(path: Path) -> FeedDefinition:
+def feed_of(path: Path) -> FileDefinition:
     """The definition of such a feed; every limit is out of the way."""
-    return FeedDefinition.model_validate(
+    return FileDefinition.model_validate(
         {
             "name": "bench",
             "url": str(path),

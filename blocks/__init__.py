@@ -4,7 +4,8 @@
 """
 
 from blocks.backup_store import BackupStore
-from blocks.feeds import FileFeed
+from blocks.cadenza import CadenzaAccount
+from blocks.feeds import CadenzaFeed, FileFeed
 from blocks.ptolemy import PtolemyWorkspace
 
-__all__ = ["BackupStore", "FileFeed", "PtolemyWorkspace"]
+__all__ = ["BackupStore", "CadenzaAccount", "CadenzaFeed", "FileFeed", "PtolemyWorkspace"]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from prefect.blocks.core import Block
-from pydantic import HttpUrl
+from pydantic import Field, HttpUrl
 
+from armillary.errors import ConfigurationError
+from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.delivery import Delivery, file_delivery
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.loading import load_feed
+from armillary.feeds.venue_delivery import venue_delivery
+from blocks.cadenza import CadenzaAccount
+
+_Definition = TypeVar("_Definition", bound=FeedDefinition)
 
 
 class Feed(Block):
@@ -17,11 +25,21 @@ class Feed(Block):
 
     def definition(self) -> FeedDefinition:
         """The feed as a plain value, without anything of Prefect."""
-        fields = {key: value for key, value in self if key in FeedDefinition.model_fields}
-        return FeedDefinition.model_validate(fields)
+        raise NotImplementedError
+
+    def deliver(self) -> Delivery:
+        """Ask the source for its rows, as they are now.
+
+        Raises:
+            FeedRefused: the source as a whole cannot be trusted.
+        """
+        raise NotImplementedError
+
+    def _as(self, kind: type[_Definition]) -> _Definition:
+        return kind.model_validate({key: value for key, value in self if key in kind.model_fields})
 
 
-class FileFeed(FeedDefinition, Feed):
+class FileFeed(FileDefinition, Feed):
     """A file at any address: path, s3:// or https://; csv, json, ndjson or parquet.
 
     Example:
@@ -44,6 +62,100 @@ class FileFeed(FeedDefinition, Feed):
         """The feed that a YAML definition describes.
 
         Raises:
-            ConfigurationError: the file is missing, or not a feed definition.
+            ConfigurationError: the file is missing, or not a definition of this kind.
         """
-        return cls(**dict(load_feed(path)))
+        return cls(**dict(_loaded(path, FileDefinition)))
+
+    def definition(self) -> FileDefinition:
+        """The feed as a plain value, without anything of Prefect."""
+        return self._as(FileDefinition)
+
+    def deliver(self) -> Delivery:
+        """Fetch the file.
+
+        Raises:
+            ConfigurationError: the address cannot be used at all.
+            FeedRefused: not delivered, not readable, still being written, cut off, or empty.
+        """
+        return file_delivery(self.definition())
+
+
+class _WithAccount(Feed):
+    """Apart, so that in a form the account comes before the definition."""
+
+    account: CadenzaAccount = Field(
+        title="Account",
+        description="The account of Cadenza whose list of the venue is read.",
+    )
+
+
+class CadenzaFeed(CadenzaDefinition, _WithAccount):
+    """One venue's instruments in Cadenza; everything but account and venue has a default.
+
+    Example:
+        Load a stored feed and see what it owns:
+        ```python
+        from blocks import CadenzaFeed
+
+        feed = CadenzaFeed.load("BLOCK_NAME")
+        print(feed.definition().scope)
+        ```
+    """
+
+    _block_type_name = "Cadenza Feed"
+    _block_type_slug = "cadenza-feed"
+    _description = "One venue's instruments in Cadenza, how they map, and what the feed owns."
+    _documentation_url = HttpUrl("https://docs.cadenza.algo724.com/docs/market.instrument.list")
+
+    @classmethod
+    def for_venue(cls, account: CadenzaAccount, venue: str, **changed: Any) -> Self:
+        """The feed of a venue with its defaults.
+
+        Args:
+            account: whose list is read.
+            venue: its name in Cadenza, in any case.
+            **changed: keys of the definition that differ from their defaults.
+
+        Raises:
+            ValueError: a key is unknown or its value cannot be; the scope is not the venue's.
+        """
+        # By way of the definition, which refuses unknown keys: a block keeps them silently.
+        return cls(account=account, **dict(CadenzaDefinition(venue=venue, **changed)))
+
+    @classmethod
+    def from_file(cls, path: Path, account: CadenzaAccount) -> Self:
+        """The feed that a YAML definition describes, read with this account.
+
+        Raises:
+            ConfigurationError: the file is missing, or not a definition of this kind.
+        """
+        return cls(account=account, **dict(_loaded(path, CadenzaDefinition)))
+
+    def definition(self) -> CadenzaDefinition:
+        """The feed as a plain value, without anything of Prefect, and without the account."""
+        return self._as(CadenzaDefinition)
+
+    def deliver(self) -> Delivery:
+        """Read the venue's list.
+
+        Raises:
+            ConfigurationError: Cadenza has no such venue, or the account lacks something.
+            FeedRefused: the venue is not ONLINE, or its list is empty or not certainly whole.
+            ApiError: Cadenza could not be read.
+        """
+        with self.account.connect() as cadenza:
+            return venue_delivery(cadenza, self.venue)
+
+
+AnyFeed = FileFeed | CadenzaFeed
+"""What a flow takes as its feed."""
+
+
+def _loaded(path: Path, kind: type[_Definition]) -> _Definition:
+    definition = load_feed(path)
+    if not isinstance(definition, kind):
+        raise ConfigurationError(
+            f"{path} is a feed definition of kind {definition.kind}, and another was asked for.",
+            next_step="Name a definition of the right kind.",
+        )
+    return definition

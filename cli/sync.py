@@ -12,6 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from armillary.errors import ConfigurationError, LeaseHeld
+from armillary.feeds.cadenza_definition import CadenzaDefinition
+from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.loading import load_feed
 from armillary.settings import Settings
 from armillary.sync.outcome import EXIT_CODES, State, SyncResult
@@ -39,8 +42,8 @@ def sync(
 ) -> None:
     """Bring a feed's instruments into the configured workspace."""
     with told_plainly():
-        load_feed(feed)  # a wrong definition is told before ten seconds of server start
-        settings = configured()
+        # A wrong definition or a missing setting is told before ten seconds of server start.
+        settings = configured_for(load_feed(feed))
         require_server(settings.ptolemy_concurrency_limit)
         with prefect_api(verbose=verbose):
             result = run_sync(settings, feed, mode, only, approve)
@@ -100,6 +103,15 @@ def configured() -> Settings:
     return settings
 
 
+def configured_for(definition: FeedDefinition) -> Settings:
+    """The machine's settings, or an error that names what is missing to sync this feed."""
+    if isinstance(definition, CadenzaDefinition):
+        from cli.venues import both_configured  # noqa: PLC0415 - which itself needs this module
+
+        return both_configured()
+    return configured()
+
+
 def run_sync(
     settings: Settings, feed: Path, mode: Mode, only: list[str], approve: str = "", **changed: Any
 ) -> SyncResult | LeaseHeld:
@@ -116,14 +128,12 @@ def run_sync(
     Raises:
         ArmillaryError: no plan could be made; nothing was written.
     """
-    from blocks import FileFeed  # noqa: PLC0415 - Prefect costs a second
-    from flows.sync_instruments import sync_instruments  # noqa: PLC0415
+    from flows.sync_instruments import sync_instruments  # noqa: PLC0415 - Prefect costs a second
 
-    source = FileFeed.from_file(feed).model_copy(update=changed)
     with showing_progress():
         state = sync_instruments(
             workspace_block(settings),
-            source,
+            feed_block(settings, load_feed(feed), **changed),
             mode,
             only or None,
             approve or None,
@@ -159,6 +169,26 @@ def workspace_block(settings: Settings) -> Any:
         token=settings.ptolemy_token,
         concurrency_limit=settings.ptolemy_concurrency_limit or None,
     )
+
+
+def feed_block(
+    settings: Settings, definition: FileDefinition | CadenzaDefinition, **changed: Any
+) -> Any:
+    """The feed of a definition; a venue's is read with the account of the machine's settings.
+
+    Args:
+        settings: as whom to ask Cadenza.
+        definition: what the feed is.
+        **changed: fields of the feed to replace, for example ``url``.
+    """
+    from blocks.feeds import CadenzaFeed, FileFeed  # noqa: PLC0415 - Prefect costs a second
+
+    facts = dict(definition) | changed
+    if isinstance(definition, CadenzaDefinition):
+        from cli.venues import account_block  # noqa: PLC0415 - which itself needs this module
+
+        return CadenzaFeed(account=account_block(settings), **facts)
+    return FileFeed(**facts)
 
 
 def print_result(result: SyncResult) -> None:

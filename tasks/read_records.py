@@ -13,4 +13,4 @@ from tasks.boundary import step
 @step(name="read records", task_run_name="read feed {feed.name}")
 def read_records(feed: Feed, data_types: Mapping[str, DataType]) -> FeedReading:
     """Read and map every record of the source; what cannot be mapped is a reject with a reason."""
-    return read_feed(feed.definition(), data_types)
+    return read_feed(feed.definition(), data_types, feed.deliver)

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FeedDefinition, FieldRule, Limits
+from armillary.feeds.delivery import Delivery
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.loading import load_feed
 from armillary.feeds.reading import FeedReading, read_feed
 
-__all__ = ["FeedDefinition", "FeedReading", "FieldRule", "Limits", "load_feed", "read_feed"]
+__all__ = [
+    "CadenzaDefinition",
+    "Delivery",
+    "FeedDefinition",
+    "FeedReading",
+    "FieldRule",
+    "FileDefinition",
+    "Limits",
+    "load_feed",
+    "read_feed",
+]

@@ -1,6 +1,7 @@
-"""What a source is, how it maps, and what it owns: the feed definition (design section 2).
+"""How a source maps, and what it owns: what the feed definitions of every kind share.
 
-A feed file and a feed block have the same fields, so titles and descriptions live here.
+What a source is, its kind says: ``file_definition``, ``cadenza_definition``. A feed file and a feed
+block have the same fields, so titles and descriptions live here.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from armillary.feeds.location import FILE_FORMATS, FileFormat, format_of
 from armillary.feeds.template import parse
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Blank = Literal["ignore", "clear"]
 
-_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True, populate_by_name=True)
 
 
 class Limits(BaseModel):
     """How much one run may change before a person is asked."""
 
-    model_config = _CLOSED | {"frozen": True}
+    model_config = CLOSED | {"frozen": True}
 
     max_archive_share: Share = Field(
         0.2, title="Largest share archived", description="Share of the active records in scope."
@@ -65,7 +65,7 @@ class Limits(BaseModel):
 class FieldRule(BaseModel):
     """How one field gets its value, where a template alone does not say enough."""
 
-    model_config = _CLOSED | {"frozen": True}
+    model_config = CLOSED | {"frozen": True}
 
     template: str = Field(
         alias="from",
@@ -93,35 +93,21 @@ class FieldRule(BaseModel):
         return self
 
 
-class FeedDefinition(BaseModel):
-    """One source of instruments."""
+class Named(BaseModel):
+    """What comes first in every form and message, whatever the kind of source."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     name: str = Field(
         title="Name",
         min_length=1,
         description="What the feed is called in plans, approvals and run records.",
     )
-    kind: Literal["file"] = Field(
-        "file", title="Kind of source", description="A file at any address fsspec can open."
-    )
-    url: str = Field(
-        title="Address",
-        min_length=1,
-        repr=False,
-        description="Path, s3:// or https:// address of the file; packed files by name: .gz, .bz2, "
-        ".xz, .zip.",
-    )
-    format: FileFormat | None = Field(
-        None, title="Format", description="Format of the file; unset: by the end of its name."
-    )
-    encoding: str = Field(
-        "utf-8", title="Encoding", description="Encoding of a text file, as Python names it."
-    )
-    delimiter: str = Field(
-        ",", title="Delimiter", description="The one character between the cells of a csv file."
-    )
+
+
+class FeedDefinition(Named):
+    """One source of instruments, whatever its kind: how it maps, and what it owns."""
+
     instrument_type: str = Field(
         title="Instrument type",
         min_length=1,
@@ -185,28 +171,6 @@ class FeedDefinition(BaseModel):
         0, title="Reserved calls", description="Calls to leave for others, such as the backup."
     )
 
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, encoding: str) -> str:
-        try:
-            "a".encode(encoding)
-        except LookupError:
-            raise ValueError(
-                f"'{encoding}' is no encoding known here; usual ones: utf-8, cp1252, latin-1, "
-                "utf-16"
-            ) from None
-        return encoding
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, delimiter: str) -> str:
-        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
-            raise ValueError(
-                f"{delimiter!r} cannot separate cells: one character is needed, such as "
-                '"," ";" "|" or "\\t"'
-            )
-        return delimiter
-
     @field_validator("identifier")
     @classmethod
     def _names_a_column(cls, identifier: str) -> str:
@@ -238,11 +202,6 @@ class FeedDefinition(BaseModel):
     def _whole(self) -> Self:
         for problem in (*self._scope_problems(), *self._key_problems()):
             raise ValueError(problem)
-        if self.format is None and format_of(self.url) is None:
-            raise ValueError(
-                "format cannot be told from the end of the address; set it to one of: "
-                + ", ".join(FILE_FORMATS)
-            )
         return self
 
     def _scope_problems(self) -> list[str]:
@@ -276,14 +235,6 @@ class FeedDefinition(BaseModel):
             for key in self.fields
             if not self.rule(key).template.strip() and self.blank_of(key) == "ignore"
         ]
-
-    @property
-    def file_format(self) -> FileFormat:
-        """The format in force: as written, else by the end of the address."""
-        found = self.format or format_of(self.url)
-        if found is None:
-            raise ValueError("format is neither written nor told by the address")
-        return found
 
     def rule(self, key: str) -> FieldRule:
         """The rule of a mapped field, also where only a template was written."""

@@ -10,14 +10,30 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from armillary.errors import ConfigurationError
-from armillary.feeds.definition import FeedDefinition, FieldRule, Limits
+from armillary.feeds.cadenza_definition import CadenzaDefinition
+from armillary.feeds.definition import FieldRule, Limits
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.location import resolved
 
 _NEXT = "Mend the feed definition, then start again."
 _STRING = "tag:yaml.org,2002:str"
-_TEXTS = ("name", "instrument_type", "identifier", "name_template", "url", "encoding", "delimiter")
+_KINDS: dict[str, type[FileDefinition | CadenzaDefinition]] = {
+    "file": FileDefinition,
+    "cadenza": CadenzaDefinition,
+}
+_TEXTS = (
+    "name",
+    "instrument_type",
+    "identifier",
+    "name_template",
+    "url",
+    "encoding",
+    "delimiter",
+    "venue",
+)
 _TEXT_TREES = ("fields", "scope", "stable_keys")
 """Where every value and key is text, so that an unquoted ``NO`` or ``1.10`` must not pass."""
 
@@ -27,8 +43,10 @@ _BRANCH = re.compile(r"^(FieldRule|function-.*|str|dict\[.*|list\[.*|literal\[.*
 """How pydantic marks in a place which member of a union it tried."""
 
 
-def load_feed(path: Path | str) -> FeedDefinition:
-    """Read a feed definition; a relative ``url`` is taken from the folder of the file.
+def load_feed(path: Path | str) -> FileDefinition | CadenzaDefinition:
+    """Read a feed definition of the kind it names; without a kind it is a file's.
+
+    A relative ``url`` is taken from the folder of the file.
 
     Raises:
         ConfigurationError: The file cannot be read, is no YAML mapping, or a key in it is wrong;
@@ -37,15 +55,25 @@ def load_feed(path: Path | str) -> FeedDefinition:
     path = Path(path)
     problems, content = _parsed(path)
     if not problems:
-        try:
-            definition = FeedDefinition.model_validate(content)
-        except ValidationError as error:
-            problems = _explained(error, content)
+        kind = content.get("kind", "file")
+        model = _KINDS.get(str(kind))
+        if model is None:
+            # Which keys may stand there the kind decides: nothing else can be told.
+            problems = [f"kind '{kind}' is not known here; known: {', '.join(_KINDS)}"]
         else:
-            return definition.model_copy(
-                update={"url": resolved(definition.url, path.absolute().parent)}
-            )
+            try:
+                return _in_place(model.model_validate(content), path.absolute().parent)
+            except ValidationError as error:
+                problems = _explained(error, content, model)
     raise ConfigurationError(f"{path}: {'; '.join(problems)}.", next_step=_NEXT)
+
+
+def _in_place(
+    definition: FileDefinition | CadenzaDefinition, folder: Path
+) -> FileDefinition | CadenzaDefinition:
+    if isinstance(definition, CadenzaDefinition):
+        return definition
+    return definition.model_copy(update={"url": resolved(definition.url, folder)})
 
 
 def _parsed(path: Path) -> tuple[list[str], Any]:
@@ -129,15 +157,13 @@ def _line(node: yaml.Node) -> int:
     return line
 
 
-def _explained(error: ValidationError, content: Any) -> list[str]:
+def _explained(error: ValidationError, content: Any, model: type[BaseModel]) -> list[str]:
     """The problems of a validation, one sentence each, in the order of the fields."""
     problems: dict[str, None] = {}
     for fault in error.errors(include_url=False):
         place = _without_branches(fault["loc"], content)
         if place is not None:
-            problems[
-                _sentence(place, fault["type"], fault["msg"], fault.get("ctx", {}), content)
-            ] = None
+            problems[_sentence(place, fault, content, model)] = None
     return list(problems)
 
 
@@ -168,15 +194,16 @@ def _holds(value: Any, part: int | str) -> bool:
     return isinstance(value, dict) and part in value
 
 
-def _sentence(place: Place, kind: str, said: str, context: dict[str, Any], content: Any) -> str:
+def _sentence(place: Place, fault: ErrorDetails, content: Any, model: type[BaseModel]) -> str:
+    kind, said = fault["type"], fault["msg"]
     key = ".".join(str(part) for part in place)
     value = _value_at(place, content)
     if kind == "extra_forbidden":
-        return _unknown_key(key, place)
+        return _unknown_key(key, place, model)
     if kind == "missing":
         return f"{key} is missing"
     if kind == "literal_error":
-        known = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        known = str(fault["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
         return f"{key} '{value}' is not known here; known: {known}"
     if kind == "value_error":
         problem = said.removeprefix("Value error, ")
@@ -185,15 +212,21 @@ def _sentence(place: Place, kind: str, said: str, context: dict[str, Any], conte
     return f"{key}: {said[0].lower()}{said[1:]}{shown}"
 
 
-def _unknown_key(key: str, place: Place) -> str:
-    allowed = _allowed(place)
+def _unknown_key(key: str, place: Place, model: type[BaseModel]) -> str:
+    other = next((kind for kind in _KINDS if key in _KINDS[kind].model_fields), None)
+    if other is not None:
+        own = next(kind for kind in _KINDS if _KINDS[kind] is model)
+        return (
+            f"{key} is a key of kind {other}, and this definition is of kind {own}: take the line "
+            f"out, or write `kind: {other}`"
+        )
+    allowed = _allowed(place, model)
     close = get_close_matches(str(place[-1]), allowed, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
     return f"{key} is not a known key: {guess}Allowed: {', '.join(allowed)}"
 
 
-def _allowed(place: Place) -> Sequence[str]:
-    model: type[BaseModel] = FeedDefinition
+def _allowed(place: Place, model: type[BaseModel]) -> Sequence[str]:
     if place[0] == "limits" and len(place) > 1:
         model = Limits
     elif place[0] == "fields" and len(place) > 1:

@@ -1,8 +1,11 @@
-"""Reading a feed: from a file at an address to records and rejects, as columns."""
+"""Reading a feed: from what its source delivers to records and rejects, as columns."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import uuid
+from collections.abc import Callable
 from collections.abc import Mapping as Map
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,16 +13,16 @@ from difflib import get_close_matches
 
 import polars as pl
 
-from armillary.errors import FeedRefused
+from armillary.errors import ConfigurationError, FeedRefused
 from armillary.feeds.content import decoded, refuse_other_format
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.delimited import read_delimited
+from armillary.feeds.delivery import Delivery, file_delivery
 from armillary.feeds.duplicates import judge_duplicates
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.json_records import read_array, read_lines
-from armillary.feeds.location import shown
 from armillary.feeds.mapping import BAD, Mapping, mapping_of
 from armillary.feeds.parquet import read_parquet
-from armillary.feeds.source import fetch
 from armillary.feeds.table import ROW, Table, cell, own_cells
 from armillary.sync.canonical import DataType
 
@@ -41,9 +44,10 @@ class FeedReading:
         blank_rows: Rows of only blanks, which are no rows.
         repeated_rows: Rows equal to one above them, which count once.
         warnings: What a person should look at although nothing was rejected for it.
-        source: The address, without anything secret.
+        source: What messages call it: the address, without anything secret.
         columns: The source's own columns, in order.
-        content_sha256: Of the file's content, unpacked: tells whether this delivery came before.
+        content_sha256: Of the content, unpacked: tells whether this delivery came before. What is
+            live never did: its own with each reading.
     """
 
     records: pl.DataFrame
@@ -57,24 +61,29 @@ class FeedReading:
     content_sha256: str = ""
 
 
-def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> FeedReading:
+def read_feed(
+    definition: FeedDefinition,
+    data_types: Map[str, DataType],
+    deliver: Callable[[], Delivery] | None = None,
+) -> FeedReading:
     """Read and map a feed.
 
     Args:
         definition: What the source is and how it maps.
         data_types: Data type by field key, of the fields the instrument type has.
+        deliver: Asks the source for its rows; None: the definition is of a file, which is fetched.
 
     Raises:
         ConfigurationError: The definition does not fit the workspace, or its address is unusable.
         FeedRefused: The source as a whole cannot be trusted, or no row of it can be used.
     """
     mapping = mapping_of(definition, data_types)
-    source = shown(definition.url)
-    content = fetch(definition.url)
+    delivery = (deliver or _of_a_file(definition))()
+    source = delivery.source
     # Beside the reading: hashing and parsing both leave the interpreter free.
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
-        hashing = beside.submit(hashlib.sha256, content)
-        table = _table(content, definition, mapping, source)
+        hashing = beside.submit(hashlib.sha256, delivery.content)
+        table = _table(delivery, mapping)
     _refuse_missing_columns(table, mapping, source)
     table = replace(table, cells=mapping.trimmed(table.cells))
     mapped = mapping.applied(table.cells).with_columns(
@@ -95,27 +104,43 @@ def read_feed(definition: FeedDefinition, data_types: Map[str, DataType]) -> Fee
         blank_rows=table.blank_rows,
         repeated_rows=len(repeats),
         warnings=(
+            *delivery.warnings,
             *table.warnings,
             *_blank_columns(table, mapping),
             *_number_columns(table, mapping),
         ),
         source=source,
         columns=table.columns,
-        content_sha256=hashing.result().hexdigest(),
+        content_sha256=_told_apart(hashing.result(), live=delivery.live),
     )
 
 
-def _table(content: bytes, definition: FeedDefinition, mapping: Mapping, source: str) -> Table:
-    file_format = definition.file_format
-    refuse_other_format(content, file_format, source)
-    if file_format == "parquet":
+def _of_a_file(definition: FeedDefinition) -> Callable[[], Delivery]:
+    if not isinstance(definition, FileDefinition):
+        raise ConfigurationError(
+            f"Feed {definition.name} is no file: its rows cannot be fetched from an address.",
+            next_step="Have its source deliver them.",
+        )
+    return functools.partial(file_delivery, definition)
+
+
+def _told_apart(content: hashlib._Hash, *, live: bool) -> str:
+    if live:
+        content.update(uuid.uuid4().bytes)
+    return content.hexdigest()
+
+
+def _table(delivery: Delivery, mapping: Mapping) -> Table:
+    content, source = delivery.content, delivery.source
+    refuse_other_format(content, delivery.file_format, source)
+    if delivery.file_format == "parquet":
         return read_parquet(content, mapping.columns, source)
-    content = decoded(content, definition.encoding, source)
-    if file_format == "csv":
-        return read_delimited(content, definition.delimiter, source)
+    content = decoded(content, delivery.encoding, source)
+    if delivery.file_format == "csv":
+        return read_delimited(content, delivery.delimiter, source)
     if not content.strip():
         raise FeedRefused(f"{source} is empty: it holds nothing but blanks.")
-    read = read_array if file_format == "json" else read_lines
+    read = read_array if delivery.file_format == "json" else read_lines
     return read(content, mapping.columns, source)
 
 

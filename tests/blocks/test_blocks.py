@@ -9,11 +9,21 @@ from prefect.blocks.core import Block
 from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 
 import blocks
+from armillary.errors import ConfigurationError
 from armillary.feeds.loading import load_feed
-from blocks import BackupStore, FileFeed, PtolemyWorkspace
+from blocks import BackupStore, CadenzaAccount, CadenzaFeed, FileFeed, PtolemyWorkspace
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-REGISTERED: list[type[Block]] = [PtolemyWorkspace, FileFeed, BackupStore]
+VENUE = EXAMPLES / "venue-binance.yaml"
+FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE})
+ACCOUNT = CadenzaAccount(email="trader@example.com", password="practice")
+REGISTERED: list[type[Block]] = [
+    PtolemyWorkspace,
+    CadenzaAccount,
+    FileFeed,
+    CadenzaFeed,
+    BackupStore,
+]
 
 
 @pytest.mark.parametrize("block", REGISTERED)
@@ -30,7 +40,9 @@ class TestBlocksAreInOrder(BlockStandardTestSuite):
     ("block", "slug"),
     [
         (PtolemyWorkspace, "ptolemy-workspace"),
+        (CadenzaAccount, "cadenza-account"),
         (FileFeed, "file-feed"),
+        (CadenzaFeed, "cadenza-feed"),
         (BackupStore, "backup-store"),
     ],
 )
@@ -46,9 +58,39 @@ def test_every_field_is_explained() -> None:
             assert str(field.description).endswith("."), f"{block.__name__}.{name}"
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_feed_block_and_a_feed_file_are_the_same_thing(path: Path) -> None:
     assert FileFeed.from_file(path).definition() == load_feed(path)
+
+
+def test_a_feed_of_a_venue_and_its_file_are_the_same_thing() -> None:
+    feed = CadenzaFeed.from_file(VENUE, ACCOUNT)
+    assert feed.definition() == load_feed(VENUE)
+    assert feed.definition() == CadenzaFeed.for_venue(ACCOUNT, "binance").definition()
+
+
+def test_a_file_of_the_other_kind_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="of kind cadenza, and another was asked for"):
+        FileFeed.from_file(VENUE)
+    with pytest.raises(ConfigurationError, match="of kind file, and another was asked for"):
+        CadenzaFeed.from_file(EXAMPLES / "vendor-asx.yaml", ACCOUNT)
+
+
+def test_a_misspelt_key_of_a_venue_is_no_key() -> None:
+    with pytest.raises(ValueError, match="limit\\n"):
+        CadenzaFeed.for_venue(ACCOUNT, "BINANCE", limit={"max_creates": 7})
+    changed = CadenzaFeed.for_venue(ACCOUNT, "BINANCE", limits={"max_creates": 7})
+    assert changed.definition().limits.max_creates == 7
+
+
+@pytest.mark.parametrize(
+    ("block", "first"),
+    [(FileFeed, ["name", "kind", "url"]), (CadenzaFeed, ["account", "name", "kind", "venue"])],
+)
+def test_a_form_asks_for_the_source_before_the_mapping(
+    block: type[Block], first: list[str]
+) -> None:
+    assert list(block.model_json_schema()["properties"])[: len(first)] == first
 
 
 @pytest.mark.flow
@@ -64,3 +106,13 @@ def test_blocks_survive_being_stored(prefect_server: None) -> None:
     stored = FileFeed.load("vendor")
     assert isinstance(stored, FileFeed)
     assert stored.definition() == feed.definition()
+    ACCOUNT.save("desk", overwrite=True)
+    account = CadenzaAccount.load("desk")
+    assert isinstance(account, CadenzaAccount)
+    of_a_venue = CadenzaFeed.for_venue(account, "OKX", missing="keep")
+    of_a_venue.save("okx", overwrite=True)
+    loaded_feed = CadenzaFeed.load("okx")
+    assert isinstance(loaded_feed, CadenzaFeed)
+    assert loaded_feed.definition() == of_a_venue.definition()
+    assert loaded_feed.account.password.get_secret_value() == "practice"
+    assert "practice" not in repr(loaded_feed)

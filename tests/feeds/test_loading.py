@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from armillary.errors import ConfigurationError
-from armillary.feeds import FeedDefinition, FieldRule, Limits, load_feed
+from armillary.feeds import CadenzaDefinition, FieldRule, FileDefinition, Limits, load_feed
 
 PLAIN = """\
 name: vendor-asx
@@ -87,7 +87,9 @@ def test_a_relative_address_is_taken_from_the_folder_of_the_file(
     feed_file: Path, url: str, expected: str
 ) -> None:
     feed_file.write_text(PLAIN.replace("equities.csv.gz", url))
-    assert load_feed(feed_file).url == expected.format(folder=Path.cwd())
+    feed = load_feed(feed_file)
+    assert isinstance(feed, FileDefinition)
+    assert feed.url == expected.format(folder=Path.cwd())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_a_relative_address_is_taken_from_the_folder_of_the_file(
         (
             PLAIN.replace("identifier:", "identifierr:"),
             "identifier is missing; identifierr is not a known key: did you mean identifier? "
-            "Allowed: " + ", ".join(FeedDefinition.model_fields),
+            "Allowed: " + ", ".join(FileDefinition.model_fields),
         ),
         (
             PLAIN + "limits: {max_archive: 3}\n",
@@ -147,10 +149,25 @@ def test_a_relative_address_is_taken_from_the_folder_of_the_file(
             "fields.isin.from is missing; fields.isin.form is not a known key: did you mean from? "
             "Allowed: from, blank, map",
         ),
-        (PLAIN + "kind: sql\n", "kind 'sql' is not known here; known: file"),
+        (PLAIN + "kind: sql\n", "kind 'sql' is not known here; known: file, cadenza"),
         (
             PLAIN + "format: xlsx\n",
             "format 'xlsx' is not known here; known: csv, json, ndjson, parquet",
+        ),
+        (
+            PLAIN.replace("url: equities.csv.gz", "kind: sql\nvenue: BINANCE"),
+            "kind 'sql' is not known here; known: file, cadenza",
+        ),
+        (PLAIN + "kind: [file]\n", "kind '['file']' is not known here; known: file, cadenza"),
+        (
+            PLAIN + "venue: BINANCE\n",
+            "venue is a key of kind cadenza, and this definition is of kind file: take the line "
+            "out, or write `kind: cadenza`",
+        ),
+        (
+            PLAIN.replace("url: equities.csv.gz", "venue: BINANCE"),
+            "url is missing; venue is a key of kind cadenza, and this definition is of kind file: "
+            "take the line out, or write `kind: cadenza`",
         ),
         (PLAIN + "missing: delete\n", "missing 'delete' is not known here; known: keep, archive"),
         (
@@ -242,7 +259,7 @@ def test_the_address_is_kept_out_of_texts(feed_file: Path) -> None:
     assert "hunter2" not in complaint(feed_file, secret.replace("a.csv", "a") + "kind: sql\n")
 
 
-@pytest.mark.parametrize("model", [FeedDefinition, Limits, FieldRule])
+@pytest.mark.parametrize("model", [FileDefinition, CadenzaDefinition, Limits, FieldRule])
 def test_every_field_has_a_title_and_a_description(model: type[BaseModel]) -> None:
     schema = model.model_json_schema(by_alias=True)
     for key, field in schema["properties"].items():
@@ -251,7 +268,9 @@ def test_every_field_has_a_title_and_a_description(model: type[BaseModel]) -> No
     assert schema["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("example", ["us-other-listed.yaml", "vendor-asx.yaml"])
+@pytest.mark.parametrize(
+    "example", ["us-other-listed.yaml", "vendor-asx.yaml", "venue-binance.yaml"]
+)
 def test_the_examples_load(example: str) -> None:
     path = Path(__file__).parents[2] / "examples" / example
-    assert load_feed(path).name == path.stem
+    assert load_feed(path).name == path.stem.replace("venue", "cadenza")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from armillary.feeds import FeedDefinition, load_feed, read_feed
+from armillary.feeds import FileDefinition, load_feed, read_feed
 from armillary.sync.canonical import DataType
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def test_real_files_read_as_python_reads_them() -> None:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             expected = list(csv.DictReader(file))
         name = next(column for column in expected[0] if column != key)
-        feed = FeedDefinition(
+        feed = FileDefinition(
             name="real",
             url=str(path),
             instrument_type="equity",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from armillary.errors import FeedRefused
-from armillary.feeds import FeedDefinition, FeedReading, read_feed
+from armillary.feeds import FeedReading, FileDefinition, read_feed
 from armillary.sync.canonical import DataType
 
 HEADER = b"ticker,mic,name,isin,lot\n"
@@ -46,7 +46,7 @@ class Vendor:
         return message.removesuffix(MENDED).rstrip()
 
 
-def definition(**settings: Any) -> FeedDefinition:
+def definition(**settings: Any) -> FileDefinition:
     plain: dict[str, Any] = {
         "name": "vendor-asx",
         "url": "asx.csv",
@@ -55,7 +55,7 @@ def definition(**settings: Any) -> FeedDefinition:
         "name_template": "{name}",
         "fields": {"isin": "{isin}", "lot_size": "{lot}"},
     }
-    return FeedDefinition.model_validate(plain | settings)
+    return FileDefinition.model_validate(plain | settings)
 
 
 def reasons(reading: FeedReading) -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.reading import FeedReading
 from armillary.sync.canonical import DataType
 from armillary.sync.existing import Existing
@@ -40,7 +40,7 @@ def ground(**changed: Any) -> Ground:
     return Ground(**(facts | changed))
 
 
-def definition(**changed: Any) -> FeedDefinition:
+def definition(**changed: Any) -> FileDefinition:
     facts: dict[str, Any] = {
         "name": "vendor",
         "url": "vendor.csv",
@@ -51,7 +51,7 @@ def definition(**changed: Any) -> FeedDefinition:
         "scope": {"exchange": ["xasx"]},
         "missing": "archive",
     }
-    return FeedDefinition.model_validate(facts | changed)
+    return FileDefinition.model_validate(facts | changed)
 
 
 def instrument(identifier: str, **values: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def instrument(identifier: str, **values: Any) -> dict[str, Any]:
     }
 
 
-def frame(rows: Sequence[Mapping[str, Any]], feed: FeedDefinition | None = None) -> pl.DataFrame:
+def frame(rows: Sequence[Mapping[str, Any]], feed: FileDefinition | None = None) -> pl.DataFrame:
     columns = InstrumentColumns(relevant_types(feed or definition(), ground()))
     columns.add(rows)
     return columns.frame()
@@ -87,7 +87,7 @@ def record(identifier: str, **values: str | None) -> dict[str, str | None]:
 def feed(
     *records: Values,
     rejects: Sequence[tuple[str | None, str]] = (),
-    feed_definition: FeedDefinition | None = None,
+    feed_definition: FileDefinition | None = None,
 ) -> FeedReading:
     keys = list((feed_definition or definition()).fields)
     rows = [
@@ -118,7 +118,7 @@ def plan(
     existing: WorkspaceReading,
     *,
     owners: Sequence[Mapping[str, Any]] = (),
-    feed_definition: FeedDefinition | None = None,
+    feed_definition: FileDefinition | None = None,
     facts: Ground | None = None,
     remembered: Remembered | None = None,
     only: Sequence[str] | None = None,

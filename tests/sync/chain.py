@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from armillary.api.connection import Connection
 from armillary.api.ptolemy import Ptolemy, connect
 from armillary.clock import Clock
 from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.delivery import Delivery
+from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.reading import read_feed
 from armillary.runs.memory import FeedMemory
 from armillary.sync.apply import apply_change
@@ -44,11 +46,12 @@ def judged(
     *,
     memory: FeedMemory | None = None,
     only: Sequence[str] | None = None,
+    deliver: Callable[[], Delivery] | None = None,
 ) -> JudgedPlan:
     """Everything up to the point where the flow would apply."""
     before = ptolemy.meter.used
     ground = survey(ptolemy, workspace="demo", instrument_type=definition.instrument_type)
-    source = read_feed(definition, ground.data_types)
+    source = read_feed(definition, ground.data_types, deliver)
     existing = read_existing(ptolemy, definition, ground, source.records)
     return judge_plan(
         definition,
@@ -79,7 +82,7 @@ def csv_file(path: Path, rows: Iterable[Row]) -> Path:
     return path
 
 
-def vendor(path: Path, **changed: Any) -> FeedDefinition:
+def vendor(path: Path, **changed: Any) -> FileDefinition:
     """A feed over the columns ``id,name,isin,mic,lot,listed``."""
     facts: dict[str, Any] = {
         "name": "vendor",
@@ -96,7 +99,7 @@ def vendor(path: Path, **changed: Any) -> FeedDefinition:
         "scope": {"exchange": ["xasx"]},
         "missing": "archive",
     }
-    return FeedDefinition.model_validate(facts | changed)
+    return FileDefinition.model_validate(facts | changed)
 
 
 def vendor_rows(count: int, **changed: str) -> list[dict[str, str]]:

@@ -20,7 +20,7 @@ from armillary.errors import (
     TransientError,
     UnexpectedAnswer,
 )
-from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.file_definition import FileDefinition
 from armillary.runs.memory import EchoEntry, FeedMemory
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.plan import Change, iter_changes
@@ -41,11 +41,11 @@ def full(sim: Simulator) -> Simulator:
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> FeedDefinition:
+def feed(tmp_path: Path) -> FileDefinition:
     return vendor(csv_file(tmp_path / "v.csv", TODAY))
 
 
-def plan_of(sim: Simulator, feed: FeedDefinition, **client: Any) -> JudgedPlan:
+def plan_of(sim: Simulator, feed: FileDefinition, **client: Any) -> JudgedPlan:
     with open_client(sim, **client) as ptolemy:
         return judged(ptolemy, feed)
 
@@ -73,7 +73,7 @@ def fault(action: str, **details: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_a_passing_fault_changes_nothing(
-    full: Simulator, feed: FeedDefinition, rule: list[dict[str, Any]]
+    full: Simulator, feed: FileDefinition, rule: list[dict[str, Any]]
 ) -> None:
     full.faults = rule
     # The pages come in a moment; the faults wait for the client's patience, not for the default.
@@ -93,7 +93,7 @@ def test_a_passing_fault_changes_nothing(
     ],
 )
 def test_a_fault_that_stays_ends_the_reading(
-    full: Simulator, feed: FeedDefinition, rule: list[dict[str, Any]], error: type[ApiError]
+    full: Simulator, feed: FileDefinition, rule: list[dict[str, Any]], error: type[ApiError]
 ) -> None:
     full.faults = rule
     with pytest.raises(error):
@@ -114,7 +114,7 @@ def test_a25_a_body_that_is_too_large_rejects_that_record_only(
     assert outcomes[1].status == 413
 
 
-def test_a26_the_token_does_not_follow_a_redirect(full: Simulator, feed: FeedDefinition) -> None:
+def test_a26_the_token_does_not_follow_a_redirect(full: Simulator, feed: FileDefinition) -> None:
     with Simulator() as elsewhere:
         full.faults = fault("redirect", location=f"{elsewhere.url}/v1/workspaces/demo/instruments")
         with pytest.raises(UnexpectedAnswer):
@@ -124,7 +124,7 @@ def test_a26_the_token_does_not_follow_a_redirect(full: Simulator, feed: FeedDef
 
 @pytest.mark.parametrize("action", ["same_cursor", "repeat_page", "null_cursor_with_more"])
 def test_a27_pages_that_lead_nowhere_are_read_again_then_not_trusted(
-    full: Simulator, feed: FeedDefinition, action: str
+    full: Simulator, feed: FileDefinition, action: str
 ) -> None:
     full.faults = fault(action, after=1)
     assert plan_of(full, feed).plan.counts == CLEAN
@@ -136,7 +136,7 @@ def test_a27_pages_that_lead_nowhere_are_read_again_then_not_trusted(
 
 
 def test_a28_a_list_that_ends_too_early_is_read_again(
-    full: Simulator, feed: FeedDefinition
+    full: Simulator, feed: FileDefinition
 ) -> None:
     full.faults = fault("early_last_page", after=1)
     found = plan_of(full, feed)
@@ -144,7 +144,7 @@ def test_a28_a_list_that_ends_too_early_is_read_again(
 
 
 def test_a28_a_list_that_always_ends_too_early_archives_and_duplicates_nothing(
-    full: Simulator, feed: FeedDefinition
+    full: Simulator, feed: FileDefinition
 ) -> None:
     full.faults = fault("early_last_page", times=None)
     found = plan_of(full, feed)
@@ -156,7 +156,7 @@ def test_a28_a_list_that_always_ends_too_early_archives_and_duplicates_nothing(
 
 
 def test_a30_records_that_come_and_go_while_pages_are_read(
-    full: Simulator, feed: FeedDefinition
+    full: Simulator, feed: FileDefinition
 ) -> None:
     [extra] = seeded([ROWS[449] | {"id": "late.ax"}])
     full.faults = fault(
@@ -176,7 +176,7 @@ def test_a30_records_that_come_and_go_while_pages_are_read(
 
 
 def test_a31_a_clamped_or_refused_page_size_is_no_short_list(
-    make_simulator: MakeSimulator, feed: FeedDefinition
+    make_simulator: MakeSimulator, feed: FileDefinition
 ) -> None:
     for switches in ({"page_limit_max": 50, "large_limit": "clamp"}, {"page_limit_max": 50}):
         sim = make_simulator(**switches)
@@ -223,7 +223,7 @@ def remembered(memory: FeedMemory, outcomes: Any) -> FeedMemory:
 
 @pytest.mark.parametrize("header", ["absent", "garbage"])
 def test_a36_without_a_usable_quota_header_the_run_counts_by_itself(
-    make_simulator: MakeSimulator, feed: FeedDefinition, header: str
+    make_simulator: MakeSimulator, feed: FileDefinition, header: str
 ) -> None:
     sim = make_simulator(remaining_header=header)
     sim.seed(seeded(ROWS))
@@ -237,7 +237,7 @@ def test_a36_without_a_usable_quota_header_the_run_counts_by_itself(
     [(404, ConfigurationError), (403, AccessDenied), ("empty", ConfigurationError)],
 )
 def test_a37_a_token_of_another_workspace_is_noticed_before_anything_is_read(
-    make_simulator: MakeSimulator, feed: FeedDefinition, reading: Any, error: type[Exception]
+    make_simulator: MakeSimulator, feed: FileDefinition, reading: Any, error: type[Exception]
 ) -> None:
     workspaces = [{"slug": "demo"}, {"slug": "other"}]
     sim = make_simulator(wrong_workspace=reading, workspaces=workspaces)
@@ -247,13 +247,13 @@ def test_a37_a_token_of_another_workspace_is_noticed_before_anything_is_read(
 
 
 def test_a37_an_empty_workspace_that_had_records_is_refused(
-    sim: Simulator, feed: FeedDefinition
+    sim: Simulator, feed: FileDefinition
 ) -> None:
     with open_client(sim) as ptolemy, pytest.raises(PlanRefused, match="450 were there"):
         judged(ptolemy, feed, memory=FeedMemory(workspace_records=450))
 
 
-def test_reading_leaves_no_thread_behind(full: Simulator, feed: FeedDefinition) -> None:
+def test_reading_leaves_no_thread_behind(full: Simulator, feed: FileDefinition) -> None:
     before = threading.active_count()
     plan_of(full, feed)
     assert threading.active_count() == before

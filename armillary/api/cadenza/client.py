@@ -10,10 +10,18 @@ from typing import Any, Self
 import httpx
 import msgspec
 
+from armillary.api.cadenza.answers import health_of, rows_of, sync_answer_of, unexpected
 from armillary.api.cadenza.connection import CadenzaConnection
 from armillary.api.cadenza.dialect import CadenzaDialect
 from armillary.api.cadenza.models import Health, InstrumentList, SyncAnswer, Venue
-from armillary.api.cadenza.reading import PAGE_ROWS, Page, read_instruments
+from armillary.api.cadenza.reading import (
+    PAGE_ROWS,
+    Page,
+    ReadPage,
+    identifier_of,
+    joined,
+    read_instruments,
+)
 from armillary.api.cadenza.session import Session
 from armillary.api.call import Repeat
 from armillary.api.lending import Lending
@@ -25,7 +33,6 @@ from armillary.errors import (
     ConfigurationError,
     RequestRejected,
     TransientError,
-    UnexpectedAnswer,
 )
 
 HEALTH = "/health"
@@ -33,10 +40,11 @@ VENUES = "/market/venue/list"
 INSTRUMENTS = "/market/instrument/list"
 SYNC = "/market/instrument/sync"
 
+AT_REST = ("INACTIVE", "DISABLED")
+"""Instruments that do not trade now and are not gone either."""
+
 _MAY_MISS_SYMBOLS = (200, 400, 422)
 """Statuses of a refusal that a list of symbols may mend; 200: by its number (contract D6, D15)."""
-
-_SUPPORT = "Nothing is guessed: report the request and its answer to Cadenza's support."
 
 
 class Cadenza:
@@ -98,7 +106,7 @@ class Cadenza:
                 body = msgspec.json.decode(error.body_start)
             except msgspec.DecodeError:
                 raise error from None
-        return _health(body)
+        return health_of(body)
 
     def venues(self) -> list[Venue]:
         """Every venue with its status, in the order told, each once.
@@ -106,7 +114,7 @@ class Cadenza:
         Raises:
             AccessDenied, ApiError: see ``Transport.request``.
         """
-        rows = _rows(self._ask("GET", VENUES).data, VENUES)
+        rows = rows_of(self._ask("GET", VENUES).data, VENUES)
         found: dict[str, Venue] = {}
         for row in rows:
             name, status = row.get("venue"), row.get("status")
@@ -114,25 +122,46 @@ class Cadenza:
                 word = status.strip().upper() if isinstance(status, str) else ""
                 found.setdefault(name.strip(), Venue(name.strip(), word or "UNKNOWN"))
         if rows and not found:
-            raise _unexpected("GET", VENUES, "the list names no venue.")
+            raise unexpected("GET", VENUES, "the list names no venue.")
         return list(found.values())
 
     def instruments(self, venue: str) -> InstrumentList:
-        """The venue's instruments, read up to three times until the list is whole (N3, N4).
+        """The venue's instruments, each list read up to three times until it is whole (N3, N4).
 
-        No status filter is sent: its name and its words are in doubt (D4).
+        The list is asked for without a status, whose name and words are in doubt (D4). It may then
+        leave some out by default (N6): those that do not trade now but are not gone either are
+        asked for once by name, and added.
 
         Raises:
             AccessDenied, ApiError: see ``Transport.request``.
         """
+        found = read_instruments(venue, self._page_of(venue))
+        for status in AT_REST if found.complete else ():
+            if self._hides(found, status):
+                found = joined(found, read_instruments(venue, self._page_of(venue, status)))
+        return found
+
+    def _hides(self, found: InstrumentList, status: str) -> bool:
+        """Whether the list leaves out those of a status: the first of them tells."""
+        try:
+            rows, _ = self._page_of(found.venue, status, 1)(0)
+        except RequestRejected:
+            return False  # no such word in its document, so no such instrument
+        known = {row["instrumentId"] for row in found.rows}
+        told = [row for row in rows if str(row.get("status")).upper() == status]
+        return any(identifier_of(row) not in known for row in told)
+
+    def _page_of(self, venue: str, status: str | None = None, limit: int = PAGE_ROWS) -> ReadPage:
+        # Both names: the one that is not known is ignored.
+        by_status = {"status": status, "instrumentStatus": status}
 
         def page(offset: int) -> Page:
-            params = {"venue": venue, "limit": PAGE_ROWS, "offset": offset}
+            params = {"venue": venue, "limit": limit, "offset": offset, **by_status}
             body = self._ask("GET", INSTRUMENTS, params=params).data
             told = body.get("pagination") if isinstance(body, dict) else None
-            return _rows(body, INSTRUMENTS), told if isinstance(told, dict) else {}
+            return rows_of(body, INSTRUMENTS), told if isinstance(told, dict) else {}
 
-        return read_instruments(venue, page)
+        return page
 
     def sync(self, venue: str, symbols: Sequence[str] | None = None) -> SyncAnswer:
         """Have Cadenza refresh its copy of a venue from the exchange: asked once, never repeated.
@@ -182,7 +211,7 @@ class Cadenza:
         except RequestRejected as error:
             refused = refused or error
         if listed is None:
-            raise refused or _unexpected("POST", SYNC, "it is refused.")
+            raise refused or unexpected("POST", SYNC, "it is refused.")
         note = (
             f"Cadenza asks for a list of symbols: the {len(symbols):,} it knew were refreshed, new "
             "ones were not. Name new symbols to have them refreshed."
@@ -203,11 +232,11 @@ class Cadenza:
         )
         data = answer.data.get("data") if isinstance(answer.data, dict) else None
         if not isinstance(data, dict):
-            raise _unexpected("POST", SYNC, "it says success and holds no data.")
+            raise unexpected("POST", SYNC, "it says success and holds no data.")
         told = data.get("venue")
         if isinstance(told, str) and told and told.casefold() != venue.casefold():
-            raise _unexpected("POST", SYNC, f"{venue} was asked for and {told} refreshed.")
-        return _sync_answer(data)
+            raise unexpected("POST", SYNC, f"{venue} was asked for and {told} refreshed.")
+        return sync_answer_of(data)
 
     def _ask(
         self,
@@ -246,49 +275,6 @@ class Cadenza:
 
     def _post(self, path: str, body: Mapping[str, str]) -> Any:
         return self._nobody.request("POST", path, json=dict(body), repeat=Repeat.READ).data
-
-
-def _rows(body: Any, path: str) -> list[dict[str, Any]]:
-    data = body.get("data") if isinstance(body, dict) else body
-    if not isinstance(data, list):
-        raise _unexpected("GET", path, "the answer holds no list.")
-    return [row for row in data if isinstance(row, dict)]
-
-
-def _unexpected(method: str, path: str, message: str) -> UnexpectedAnswer:
-    return UnexpectedAnswer(message, method=method, path=path, next_step=_SUPPORT)
-
-
-def _health(body: Any) -> Health:
-    row = body.get("data", body) if isinstance(body, dict) else {}
-    row = row if isinstance(row, dict) else {}
-    checks = row.get("checks")
-    parts = {
-        str(name): str(check.get("status", "")).lower()
-        for name, check in (checks.items() if isinstance(checks, dict) else ())
-        if isinstance(check, dict)
-    }
-    status = str(row.get("status") or "unknown").lower()
-    return Health(status, str(row.get("version") or ""), parts)
-
-
-def _sync_answer(data: Mapping[str, Any]) -> SyncAnswer:
-    notes: list[str] = []
-    counts = {key: _count(data, key, notes) for key in ("synced", "total", "added", "updated")}
-    synced = counts["synced"] if counts["synced"] is not None else counts["total"]
-    return SyncAnswer(synced, counts["added"], counts["updated"], tuple(notes))
-
-
-def _count(data: Mapping[str, Any], key: str, notes: list[str]) -> int | None:
-    """Tolerant (C13): digits in a text count, what is no count is said and left out."""
-    told = data.get(key)
-    if isinstance(told, str) and told.strip().isascii() and told.strip().isdigit():
-        told = int(told.strip())
-    if isinstance(told, int) and not isinstance(told, bool) and told >= 0:
-        return told
-    if told is not None:
-        notes.append(f"Cadenza told {key} as {str(told)[:40]}, which is no count.")
-    return None
 
 
 def connect(

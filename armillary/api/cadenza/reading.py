@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from armillary.api import envelope
@@ -131,6 +131,20 @@ def identifier_of(row: Mapping[str, Any]) -> str:
     if isinstance(venue, str) and isinstance(symbol, str) and venue and symbol:
         return f"{venue}:{symbol}"
     return ""
+
+
+def joined(one: InstrumentList, other: InstrumentList) -> InstrumentList:
+    """Both lists of one venue as one; whole only if both are."""
+    rows = {row["instrumentId"]: row for row in (*one.rows, *other.rows)}
+    return replace(
+        one,
+        rows=tuple(rows.values()),
+        complete=one.complete and other.complete,
+        why_incomplete=one.why_incomplete or other.why_incomplete,
+        pages=one.pages + other.pages,
+        total=None,
+        notes=tuple(dict.fromkeys((*one.notes, *other.notes))),
+    )
 
 
 def _list(venue: str, reading: _Reading, readings: int, why: str) -> InstrumentList:
