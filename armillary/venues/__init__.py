@@ -1,0 +1,1 @@
+"""Refreshing Cadenza's copies of trading venues, and what came of it."""

@@ -1,0 +1,105 @@
+"""Refresh Cadenza's copies of trading venues from the exchanges, each on its own."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import deployment, flow_run
+from pydantic import Field
+
+from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.venues.choosing import chosen
+from armillary.venues.outcome import VenuesResult, final_state
+from armillary.venues.patience import Halt
+from armillary.venues.report import again_command
+from blocks.cadenza import CadenzaAccount
+from tasks.call_count import CallCount
+from tasks.report import progress_artifact
+from tasks.report_venues import report_venues
+from tasks.venues import (
+    VENUE_WORKERS,
+    list_venues,
+    refresh_venues,
+    venues_ended,
+    venues_refused,
+)
+
+MOST_NAMED = 3
+"""So many venues, or symbols, are named in the name of a run; of more, their number is told."""
+
+
+def run_name() -> str:
+    """What the UI calls a run: what it refreshes, and where."""
+    given = flow_run.parameters
+    venues = _in_words(given.get("venues"), "venues") or "all venues"
+    symbols = _in_words(given.get("symbols"), "symbols")
+    return f"refresh {f'{venues} {symbols}'.strip()} in {_environment(given['account'])}"
+
+
+@flow(
+    name="sync-venues",
+    flow_run_name=run_name,
+    retries=0,
+    persist_result=False,
+    task_runner=VENUE_WORKERS,
+)
+def sync_venues(
+    account: CadenzaAccount,
+    venues: Annotated[list[str] | None, Field(max_length=1000)] = None,
+    symbols: Annotated[list[str] | None, Field(max_length=1000)] = None,
+) -> State[Any]:
+    """Refresh Cadenza's copies of trading venues from the exchanges.
+
+    Args:
+        account: The Cadenza account, of production or of UAT.
+        venues: Names of the venues to refresh, as in BINANCE. Empty means every venue that is
+            ONLINE.
+        symbols: Symbols to limit the refresh to, as in BTC/USDT. They need exactly one venue.
+            Empty means all of its symbols.
+    """
+    environment, began = _environment(account), time.monotonic()
+    log, halt = get_run_logger(), Halt()
+    try:
+        with account.connect() as cadenza:
+            calls = CallCount(cadenza.meter)
+            choice = chosen(list_venues(account), venues, symbols)
+            for note in choice.notes:
+                log.warning("%s", note)
+            with progress_artifact(f"Refreshing venues in {environment}"):
+                refreshed = refresh_venues(account, choice, halt)
+            result = VenuesResult(
+                state=final_state(refreshed),
+                environment=environment,
+                venues=refreshed,
+                calls=calls.used,
+                seconds=round(time.monotonic() - began, 3),
+                run_id=str(flow_run.id),
+                stopped=halt.why,
+                again_command=again_command(refreshed, _deployment()),
+                notes=choice.notes,
+            )
+    except ArmillaryError as error:
+        return venues_refused(environment, error, venues or ())
+    report_venues(result)
+    return venues_ended(result)
+
+
+def _environment(account: CadenzaAccount) -> str:
+    """Where the account is; one that cannot be used is refused later, in words."""
+    try:
+        return account.environment
+    except ConfigurationError:
+        return "an unusable account"
+
+
+def _deployment() -> str:
+    return f"{flow_run.flow_name}/{deployment.name}" if deployment.name else ""
+
+
+def _in_words(values: list[str] | None, many: str) -> str:
+    named = [value.strip() for value in values or () if value.strip()]
+    return ", ".join(named) if len(named) <= MOST_NAMED else f"{len(named)} {many}"
