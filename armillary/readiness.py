@@ -1,7 +1,7 @@
 """Is everything ready? One finding for each thing a run needs, with what to do about it.
 
 Costs three API calls, and four more per feed (one more for each active webhook). A backup store is
-asked by writing, reading and removing a small page.
+asked by writing, reading and removing a small page; Cadenza by a login and its list of venues.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from armillary.api.cadenza import Cadenza
 from armillary.api.ptolemy import Ptolemy
 from armillary.api.shared_limit import SharedLimit
 from armillary.backup.bucket import Bucket
@@ -144,6 +145,36 @@ def check_feed(ptolemy: Ptolemy, workspace: str, definition: FeedDefinition) -> 
     return Finding(
         subject, Level.OK, f"type {ground.type_identifier} has all {len(needed)} fields it needs"
     )
+
+
+def check_cadenza(cadenza: Cadenza) -> Finding:
+    """Whether Cadenza is well, lets the account in, and has venues online.
+
+    Args:
+        cadenza: a client of the account; its health is asked without a token (contract section 4).
+    """
+    subject = f"Cadenza {cadenza.connection.environment}"
+    try:
+        health = cadenza.health()
+        venues = cadenza.venues()
+    except ArmillaryError as error:
+        return _failed(subject, error)
+    online = sum(venue.online for venue in venues)
+    found = f"{online} of {len(venues)} venues online"
+    if health.status != "healthy":
+        ill = sorted(part for part, status in health.checks.items() if status != "healthy")
+        parts = f" ({', '.join(ill)})" if ill else ""
+        level = Level.WARNING if health.up else Level.FAILED
+        advice = "Refreshes may fail; look again later, or ask Cadenza's support."
+        return Finding(subject, level, f"says it is {health.status}{parts}; {found}", advice)
+    if not online:
+        return Finding(
+            subject,
+            Level.WARNING,
+            f"the account works; {found}",
+            "No venue can be refreshed or published now; look again later.",
+        )
+    return Finding(subject, Level.OK, f"healthy, the account works; {found}")
 
 
 def check_limit(limit: SharedLimit) -> Finding:

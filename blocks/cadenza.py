@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.api.cadenza import Cadenza, CadenzaConnection, shared
-from armillary.settings import CADENZA_API
+from armillary.api.cadenza.connection import environment_of
 
 
 class CadenzaAccount(Block):
@@ -31,8 +31,9 @@ class CadenzaAccount(Block):
     _description = "An account of the trading platform Cadenza, in production or UAT."
     _documentation_url = HttpUrl("https://docs.cadenza.algo724.com/docs/http/authentication")
 
+    # Required, so that production is chosen and not slipped into. It also has to be: the run form
+    # takes a reference to a block for the block itself where no field is required.
     url: str = Field(
-        default=CADENZA_API,
         title="Address",
         description="Base address of Cadenza: https://cadenza-api.algo724.com is production, "
         "https://cadenza-api-uat.algo724.com is UAT.",
@@ -78,8 +79,8 @@ class CadenzaAccount(Block):
 
     @property
     def environment(self) -> str:
-        """``production``, ``UAT``, or the host of any other address."""
-        return self.connection.environment
+        """``production``, ``UAT``, or the host of any other address; needs nothing else."""
+        return environment_of(self.url)
 
     @contextmanager
     def connect(self) -> Iterator[Cadenza]:

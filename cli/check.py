@@ -7,6 +7,8 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from armillary.api.cadenza import CadenzaConnection
+from armillary.api.cadenza import shared as shared_cadenza
 from armillary.api.connection import Connection
 from armillary.api.connections import shared
 from armillary.api.shared_limit import SharedLimit
@@ -17,6 +19,7 @@ from armillary.feeds.loading import load_feed
 from armillary.readiness import (
     Finding,
     Level,
+    check_cadenza,
     check_clock,
     check_feed,
     check_limit,
@@ -31,6 +34,7 @@ from cli.console import out, print_json
 from cli.exits import FAILED, told_plainly
 from cli.prefect_server import require_server
 from cli.sync import configured
+from cli.venues import cadenza_configured
 
 _MARKS = {Level.OK: "[green]ok[/]", Level.WARNING: "[yellow]look[/]", Level.FAILED: "[red]no[/]"}
 
@@ -72,9 +76,29 @@ def _findings(settings: Settings, feeds: list[Path]) -> list[Finding]:
     findings += about_limit
     findings.append(check_clock(settings.ptolemy_url))
     findings.append(check_runs(open_store(settings.runs, endpoint_url=settings.store_endpoint_url)))
+    findings += about_cadenza(settings)
     if settings.store_bucket:
         findings.append(check_store(Bucket(place_of(settings))))
     return findings
+
+
+def about_cadenza(settings: Settings) -> list[Finding]:
+    """Nothing where no account is given: not everybody has venues."""
+    secrets = (settings.cadenza_password, settings.cadenza_token)
+    if not (settings.cadenza_email or any(secret.get_secret_value() for secret in secrets)):
+        return []
+    try:
+        cadenza_configured(settings)
+        connection = CadenzaConnection(
+            settings.cadenza_url,
+            email=settings.cadenza_email,
+            password=settings.cadenza_password,
+            token=settings.cadenza_token,
+        )
+    except ConfigurationError as error:
+        return [Finding("Cadenza", Level.FAILED, error.message, error.advice)]
+    with shared_cadenza(connection) as cadenza:
+        return [check_cadenza(cadenza)]
 
 
 def _shared_limit(name: str) -> tuple[list[Finding], SharedLimit | None]:

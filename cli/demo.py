@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 import time
@@ -17,7 +18,9 @@ from armillary.backup.verified import Verified
 from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.settings import Settings
 from armillary.sync.outcome import SyncResult
-from cli import demo_backup
+from armillary.venues.outcome import VenuesResult
+from armillary.venues.published import Published
+from cli import demo_backup, demo_venues
 from cli.console import out, print_json, say
 from cli.exits import FAILED, told_plainly
 from cli.parts import s3_service, simulator
@@ -45,8 +48,8 @@ class Scene:
     """Undo the run of the scene before."""
 
 
-AnyScene: TypeAlias = Scene | demo_backup.BackupScene
-Result: TypeAlias = SyncResult | BackupResult | Verified
+AnyScene: TypeAlias = Scene | demo_venues.VenueScene | demo_backup.BackupScene
+Result: TypeAlias = SyncResult | VenuesResult | Published | BackupResult | Verified
 
 SCENES = (
     Scene(
@@ -117,7 +120,7 @@ SCENES = (
 def demo(
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Show a week of syncs and a backup on a simulated Ptolemy: needs no account and no network."""
+    """Show a week of syncs, venues and a backup on simulated services: no account, no network."""
     started = time.monotonic()
     with told_plainly():
         _require_files()
@@ -144,8 +147,8 @@ def _require_files() -> None:
 def _played(*, as_json: bool) -> Iterator[tuple[AnyScene, Result]]:
     """Play the scenes one after another; each sees what the one before left."""
     say(
-        "Everything runs on this machine: a simulated Ptolemy, an S3 service in memory and a "
-        "temporary Prefect server."
+        "Everything runs on this machine: a simulated Ptolemy and Cadenza, an S3 service in memory "
+        "and a temporary Prefect server."
     )
     with (
         tempfile.TemporaryDirectory(prefix="armillary-demo-") as folder,
@@ -156,9 +159,10 @@ def _played(*, as_json: bool) -> Iterator[tuple[AnyScene, Result]]:
         os.environ["ARMILLARY_RUNS"] = folder
         os.environ.update(store.environment)
         last: SyncResult | None = None
-        for number, scene in enumerate(SCENES, start=1):
+        numbers = itertools.count(1)
+        for scene in SCENES:
             if not as_json:
-                _announce(number, scene)
+                _announce(next(numbers), scene)
             result = last = _play(settings, scene, last)
             if not as_json:
                 print_result(result)
@@ -166,10 +170,17 @@ def _played(*, as_json: bool) -> Iterator[tuple[AnyScene, Result]]:
         where = {"store_bucket": store.bucket, "store_endpoint_url": store.endpoint_url}
         with_store = settings.model_copy(update=where)
         control_url = f"{settings.ptolemy_url.removesuffix('/v1')}/_simulator"
-        more = demo_backup.scenes(store, _delivery("2026-11-21"), control_url)
-        for number, backup_scene in enumerate(more, start=len(SCENES) + 1):
+        for venue_scene in demo_venues.scenes(control_url):
             if not as_json:
-                _announce(number, backup_scene)
+                _announce(next(numbers), venue_scene)
+            came = venue_scene.play(settings)
+            if not as_json:
+                demo_venues.show(came)
+            yield venue_scene, came
+        more = demo_backup.scenes(store, _delivery("2026-11-21"), control_url)
+        for backup_scene in more:
+            if not as_json:
+                _announce(next(numbers), backup_scene)
             found = backup_scene.play(with_store)
             if not as_json:
                 demo_backup.show(found)

@@ -8,10 +8,13 @@ from cli.backup import backup
 from cli.backups import backups, prune
 from cli.check import check
 from cli.compare import compare_backups, follow
+from cli.compare_venue import compare_venue
 from cli.demo import demo
+from cli.publish import publish
 from cli.restore import restore
 from cli.simulate import simulate
 from cli.sync import revert, sync
+from cli.venues import venues
 from cli.verify import verify
 
 app = typer.Typer(
@@ -23,6 +26,9 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(sync)
 app.command()(revert)
+app.command()(venues)
+app.command()(publish)
+app.command()(compare_venue)
 app.command()(backup)
 app.command()(backups)
 app.command()(verify)

@@ -31,14 +31,17 @@ STOP_SECONDS = 10
 SCRATCH = "scratch"
 """The workspace of restore drills; its name says so, as the fence of a drill asks."""
 
-_LINE = re.compile(r"simulator (?P<url>\S+) workspace=(?P<workspace>\S+) token=(?P<token>\S+)")
+_LINE = re.compile(
+    r"simulator (?P<url>\S+) workspace=(?P<workspace>\S+) token=(?P<token>\S+)"
+    r" cadenza=(?P<cadenza>\S+) email=(?P<email>\S+) password=(?P<password>\S+)"
+)
 
 
 @contextmanager
 def simulator(*, runs: str) -> Iterator[Settings]:
-    """A simulated Ptolemy with two empty workspaces; yields settings that point to them.
+    """A simulated Ptolemy with two empty workspaces, and a Cadenza; yields settings for them.
 
-    The second is the scratch workspace of restore drills.
+    The second workspace is the scratch workspace of restore drills.
 
     Args:
         runs: folder for what the runs leave.
@@ -67,6 +70,9 @@ def simulator(*, runs: str) -> Iterator[Settings]:
                 ptolemy_concurrency_limit="",
                 scratch_workspace=SCRATCH,
                 scratch_token=SecretStr(Config.load(described).token(SCRATCH, "member")),
+                cadenza_url=found["cadenza"],
+                cadenza_email=found["email"],
+                cadenza_password=SecretStr(found["password"]),
                 runs=runs,
             )
         finally:

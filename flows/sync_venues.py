@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
-from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.errors import ArmillaryError
 from armillary.venues.choosing import chosen
 from armillary.venues.outcome import VenuesResult, final_state
 from armillary.venues.patience import Halt
@@ -37,7 +37,7 @@ def run_name() -> str:
     given = flow_run.parameters
     venues = _in_words(given.get("venues"), "venues") or "all venues"
     symbols = _in_words(given.get("symbols"), "symbols")
-    return f"refresh {f'{venues} {symbols}'.strip()} in {_environment(given['account'])}"
+    return f"refresh {f'{venues} {symbols}'.strip()} in {given['account'].environment}"
 
 
 @flow(
@@ -61,7 +61,7 @@ def sync_venues(
         symbols: Symbols to limit the refresh to, as in BTC/USDT. They need exactly one venue.
             Empty means all of its symbols.
     """
-    environment, began = _environment(account), time.monotonic()
+    environment, began = account.environment, time.monotonic()
     log, halt = get_run_logger(), Halt()
     try:
         with account.connect() as cadenza:
@@ -86,14 +86,6 @@ def sync_venues(
         return venues_refused(environment, error, venues or ())
     report_venues(result)
     return venues_ended(result)
-
-
-def _environment(account: CadenzaAccount) -> str:
-    """Where the account is; one that cannot be used is refused later, in words."""
-    try:
-        return account.environment
-    except ConfigurationError:
-        return "an unusable account"
 
 
 def _deployment() -> str:

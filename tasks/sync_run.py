@@ -132,7 +132,7 @@ class SyncRun:
             calls_used=self.calls.used,
             calls_remaining=self.calls.remaining,
             record=record.place,
-            approve_command=self._approve_command(),
+            approve_command=self.approve_command(),
         )
         try:
             record.summary(result.as_dict())
@@ -156,7 +156,7 @@ class SyncRun:
         report_sync(result, judged, ground.workspace_slug)
         return result
 
-    def _approve_command(self) -> str:
+    def approve_command(self) -> str:
         """How this very run is started again with an approval: by its deployment, or by hand."""
         if self.reverts:
             return f"armillary revert {self.reverts} --mode apply --approve DIGEST"

@@ -33,6 +33,8 @@ def summary(result: VenuesResult) -> str:
         f"**{HEADLINES[result.state]}** Cadenza: {result.environment}. {counted(result)}. Run "
         f"`{result.run_id}`.",
     ]
+    if len(result.venues) == 1 and result.venues[0].symbols:
+        parts.append(f"Only these symbols: {', '.join(result.venues[0].symbols)}.")
     if result.stopped:
         parts.append(f"**Why it stopped:** {result.stopped}")
     parts.append(_table(result))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import TaskRun
 from pydantic import SecretStr
 
 from simulator import Simulator
@@ -20,6 +18,7 @@ from tests.backup.conftest import NAME, RunBackup
 from tests.backup.made import Shelf
 from tests.backup.workspace import seed
 from tests.sync.chain import open_client
+from tests.task_runs import task_runs_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,18 +44,6 @@ def left_with_prefect(state: Any) -> dict[str, str]:
         **{f"task {task.name}": task.model_dump_json() for task in tasks},
         **{artifact.key or str(artifact.type): str(artifact.data) for artifact in artifacts},
     }
-
-
-def task_runs_of(client: SyncPrefectClient, chosen: FlowRunFilter) -> list[TaskRun]:
-    """Task runs reach the server after their flow run has ended: until no more of them come."""
-    found: list[TaskRun] = []
-    for _ in range(40):
-        before, found = found, client.read_task_runs(flow_run_filter=chosen)
-        settled = all(task.state is not None and task.state.is_final() for task in found)
-        if found and settled and len(found) == len(before):
-            break
-        time.sleep(0.5)
-    return found
 
 
 def signatures_of(sim: Simulator) -> set[str]:

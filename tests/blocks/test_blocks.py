@@ -16,7 +16,9 @@ from blocks import BackupStore, CadenzaAccount, CadenzaFeed, FileFeed, PtolemyWo
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VENUE = EXAMPLES / "venue-binance.yaml"
 FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE})
-ACCOUNT = CadenzaAccount(email="trader@example.com", password="practice")
+ACCOUNT = CadenzaAccount(
+    url="https://cadenza-api-uat.algo724.com", email="trader@example.com", password="practice"
+)
 REGISTERED: list[type[Block]] = [
     PtolemyWorkspace,
     CadenzaAccount,
@@ -49,6 +51,12 @@ class TestBlocksAreInOrder(BlockStandardTestSuite):
 def test_the_slugs_never_change(block: type[Block], slug: str) -> None:
     assert block.get_block_type_slug() == slug
     assert block.__name__ in blocks.__all__
+
+
+@pytest.mark.parametrize("block", REGISTERED)
+def test_a_block_asks_for_something(block: type[Block]) -> None:
+    """Else the run form takes a reference to it for the block itself, and refuses both."""
+    assert any(field.is_required() for field in block.model_fields.values())
 
 
 def test_every_field_is_explained() -> None:

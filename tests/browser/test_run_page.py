@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from playwright.sync_api import Page, expect
@@ -102,7 +104,8 @@ def test_the_report_holds_all_a_person_needs_at_night(
         assert words in text, words
 
 
-def test_the_run_form_offers_the_blocks(page: Page, ui: Server, screenshots: Path) -> None:
+@pytest.fixture(scope="module")
+def deployed(ui: Server) -> None:
     """Registered and deployed by the README's commands."""
     for command in (
         ("prefect", "block", "register", "-m", "blocks"),
@@ -111,10 +114,89 @@ def test_the_run_form_offers_the_blocks(page: Page, ui: Server, screenshots: Pat
     ):
         done = ui.command(*command)
         assert done.returncode == 0, done.stdout + done.stderr
-    page.goto(f"{ui.url}/deployments", wait_until="networkidle")
-    page.get_by_role("link", name="by-hand", exact=True).first.click()
+
+
+def open_form(page: Page, ui: Server, deployment: str) -> None:
+    """Of ``<flow>/<deployment>``; the list of all deployments has several pages."""
+    found = httpx.get(f"{ui.url}/api/deployments/name/{deployment}").raise_for_status().json()
+    page.goto(f"{ui.url}/deployments/deployment/{found['id']}", wait_until="networkidle")
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").first.click()
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_run_form_offers_the_blocks(page: Page, ui: Server, screenshots: Path) -> None:
+    open_form(page, ui, "sync-instruments/by-hand")
     expect(page.get_by_text("The workspace to bring into line with the feed").first).to_be_visible()
     page.wait_for_timeout(500)  # the form fades in
     page.screenshot(path=screenshots / "run-form.png", full_page=True)
+
+
+MAKE_BLOCK = """
+import sys
+from blocks import CadenzaAccount
+url, email, password = sys.argv[1:]
+CadenzaAccount(url=url, email=email, password=password).save("main")
+"""
+
+RUN_MILLISECONDS = 90_000
+"""A worker polls every few seconds, and a run in a process of its own starts for some more."""
+
+
+@pytest.fixture(scope="module")
+def cadenza(ui: Server, deployed: None) -> Iterator[Simulator]:
+    """A Cadenza whose account is the block the deployments name, and a worker for them."""
+    with Simulator() as sim:
+        account = (sim.cadenza_url, sim.cadenza.email, sim.cadenza.password)
+        done = ui.command("python", "-c", MAKE_BLOCK, *account)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with _worker(ui):
+            yield sim
+
+
+@contextmanager
+def _worker(ui: Server) -> Iterator[None]:
+    with ui.start("prefect", "worker", "start", "--pool", "default") as process:
+        yield
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_a_single_venue_is_refreshed_from_the_form(
+    page: Page, ui: Server, cadenza: Simulator, screenshots: Path
+) -> None:
+    """The account is prefilled by the deployment; venue and symbols are typed in."""
+    open_form(page, ui, "sync-venues/venues-by-hand")
+    expect(page.get_by_text("Names of the venues to refresh").first).to_be_visible()
+    _list_of(page, "venues", "BINANCE")
+    _list_of(page, "symbols", "BTC/USDT", "ETH/USDT")
+    page.screenshot(path=screenshots / "venue-form.png", full_page=True)
+    with page.expect_response(re.compile("create_flow_run$")) as made:
+        page.get_by_role("button", name="Submit", exact=True).click()
+
+    page.goto(f"{ui.url}/runs/flow-run/{made.value.json()['id']}", wait_until="networkidle")
+    called = page.get_by_text("refresh BINANCE BTC/USDT, ETH/USDT in").first
+    expect(called).to_be_visible(timeout=RUN_MILLISECONDS)
+    expect(page.get_by_text("Completed").first).to_be_visible(timeout=RUN_MILLISECONDS)
+    page.get_by_text("Task Runs", exact=True).first.click()
+    expect(page.get_by_role("link", name="BINANCE", exact=True).first).to_be_visible()
+    page.screenshot(path=screenshots / "venue-run.png", full_page=True)
+    asked = [(record.venue, tuple(record.symbols or ())) for record in cadenza.cadenza.syncs]
+    assert asked == [("BINANCE", ("BTC/USDT", "ETH/USDT"))]
+
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.get_by_text(re.compile("^venues-[0-9-]+$")).first.click()
+    expect(
+        page.get_by_text("Done: Cadenza's copies of the venues are fresh.").first
+    ).to_be_visible()
+    page.screenshot(path=screenshots / "venue-report.png", full_page=True)
+
+
+def _list_of(page: Page, parameter: str, *values: str) -> None:
+    """Choose a list instead of None, and type its values in."""
+    label = page.locator(".schema-form-property__label", has_text=f"{parameter} (Optional)")
+    field = page.locator(".schema-form-property-any-of-input").filter(has=label)
+    field.get_by_role("button", name="list", exact=True).click()
+    for number, value in enumerate(values):
+        field.get_by_role("button", name="Add item").click()
+        field.locator("textarea, input").nth(number).fill(value)

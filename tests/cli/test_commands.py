@@ -154,13 +154,19 @@ def test_the_demo_tells_its_story(armillary: Armillary) -> None:
     assert states == [
         *("Completed", "Completed", "Planned", "Completed", "Completed", "Withheld"),
         *("Completed", "Completed"),
+        *("Completed", "Completed", "Completed"),
         *("Completed", "Failed", "Completed"),
     ]
     assert story["scenes"][7]["result"]["applied"]["restore"] == 284
-    backup, found = story["scenes"][8]["result"], story["scenes"][9]["result"]
+    venues, again, publish = (scene["result"] for scene in story["scenes"][8:11])
+    assert {venue["state"] for venue in venues["venues"]} == {"completed", "skipped"}
+    assert [(venue["venue"], venue["synced"]) for venue in again["venues"]] == [("BINANCE", 2)]
+    assert publish["refresh"]["added"] == 1
+    assert publish["sync"]["applied"]["create"] == 40
+    backup, found = story["scenes"][11]["result"], story["scenes"][12]["result"]
     assert sum(file["rows"] for file in backup["files"]) > 8000
     assert [problem["resource_type"] for problem in found["problems"]] == ["time_series_values"]
-    proof = story["scenes"][10]["result"]
+    proof = story["scenes"][13]["result"]
     assert proof["proven"]
     assert proof["recovery"]["rows"] == proof["recovery"]["wanted"]
     assert "Starting a temporary Prefect server" in told.stderr

@@ -30,12 +30,14 @@ def test_a_deployment_fits_its_flow(deployment: dict[str, Any]) -> None:
     module, name = deployment["entrypoint"].rsplit(".", 1)
     schema = getattr(import_module(module), name).parameters
     assert set(deployment["parameters"]) <= set(schema.properties)
-    asked_for_at_the_start = {"run_id", "into"}
+    asked_for_at_the_start = {"run_id", "into", "venue"}
     assert set(schema.required) - asked_for_at_the_start <= set(deployment["parameters"])
     for schedule in deployment["schedules"]:
         assert set(schedule.get("parameters", {})) <= set(schema.properties)
         assert ZoneInfo(schedule["timezone"])
-    assert deployment["concurrency_limit"]["limit"] == 1
+    # Venues are kept apart one by one, by leases: several of them may be refreshed at once.
+    of_venues = "venues" in deployment["tags"] and not deployment["schedules"]
+    assert deployment["concurrency_limit"]["limit"] == (4 if of_venues else 1)
     assert deployment["description"]
 
 
@@ -51,7 +53,7 @@ def test_a_deployment_plans_unless_nobody_is_there_to_look(deployment: dict[str,
     assert deployment["parameters"]["mode"] == ("apply" if applies else "plan")
 
 
-@pytest.mark.parametrize("name", ["backup-nightly", "verify-slices"])
+@pytest.mark.parametrize("name", ["backup-nightly", "verify-slices", "publish-nightly"])
 def test_a_night_that_meets_another_run_waits_and_is_not_cancelled(name: str) -> None:
     assert by_name(name)["concurrency_limit"]["collision_strategy"] == "ENQUEUE"
 
@@ -72,6 +74,11 @@ def test_the_scheduled_pruning_has_a_policy_that_keeps_something() -> None:
 
 def test_the_nightly_backup_is_of_everything() -> None:
     assert set(by_name("backup-nightly")["parameters"]) == {"workspace", "store"}
+
+
+def test_each_schedule_of_a_publish_names_its_venue() -> None:
+    schedules = by_name("publish-nightly")["schedules"]
+    assert [schedule["parameters"]["venue"] for schedule in schedules] == ["BINANCE", "OKX"]
 
 
 def by_name(name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from armillary.errors import AccessDenied, ConfigurationError
 from armillary.venues.outcome import VenuesFailed, VenuesResult, VenueState
 from simulator import Config, Simulator
 from simulator.faults import Rule
+from tests.task_runs import task_runs_of
 from tests.venues.conftest import RunVenues, config_of
 
 pytestmark = pytest.mark.flow
@@ -34,7 +35,7 @@ def seen_of(state: Any) -> tuple[Any, dict[str, str], dict[str, Any]]:
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))
     with get_client(sync_client=True) as client:
         artifacts = client.read_artifacts(flow_run_filter=chosen)
-        runs = client.read_task_runs(flow_run_filter=chosen)
+        runs = task_runs_of(client, chosen)
         found = {artifact.key or str(artifact.type): str(artifact.data) for artifact in artifacts}
         return client.read_flow_run(run_id), found, {run.name: run for run in runs}
 
@@ -228,3 +229,12 @@ def test_an_account_without_credentials_is_told(run_venues: RunVenues) -> None:
         state = run_venues(sim, email="", password="")
         assert state.name == "Failed"
         assert "no email with a password, and no token" in state.message
+
+
+def test_an_account_without_a_way_in_is_told_as_such(run_venues: RunVenues, sim: Simulator) -> None:
+    """Also the name of the run needs its environment: that must not end it without a word."""
+    state = run_venues(sim, email="", password="")
+    assert (state.name, state.type.value) == ("Failed", "FAILED")
+    assert "has no email with a password, and no token" in str(state.message)
+    run, _, _ = seen_of(state)
+    assert run.name == f"refresh all venues in {sim.cadenza_url.removeprefix('http://')}"

@@ -79,5 +79,10 @@ class CadenzaConnection(Endpoint):
 
         Named in every report: a venue refreshed in the wrong one helps nobody.
         """
-        host = urlsplit(self.url).netloc.lower()
-        return {PRODUCTION: "production", UAT: "UAT"}.get(host, host)
+        return environment_of(self.url)
+
+
+def environment_of(url: str) -> str:
+    """``production`` or ``UAT``; for any other address its host and port, never a user."""
+    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    return {PRODUCTION: "production", UAT: "UAT"}.get(host, host)
