@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -19,6 +20,7 @@ from cli.console import say
 
 START_SECONDS = 90
 STOP_SECONDS = 10
+ANSWER_SECONDS = 10
 
 _QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -42,12 +44,14 @@ def prefect_api(*, verbose: bool = False, temporary: bool = False) -> Iterator[N
         temporary: do not use the server that is configured, if one is.
 
     Raises:
+        ConfigurationError: the server that PREFECT_API_URL names does not answer.
         ArmillaryError: the temporary server did not start.
     """
     # The command tells the outcome itself; Prefect would say each error three times more.
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if not temporary and _configured():
+        _require_answer(os.environ.get("PREFECT_API_URL", ""))
         yield
         return
     say("Starting a temporary Prefect server (about ten seconds); PREFECT_API_URL names another.")
@@ -63,6 +67,24 @@ def prefect_api(*, verbose: bool = False, temporary: bool = False) -> Iterator[N
                 yield
             finally:
                 _drain_events()
+
+
+def _require_answer(url: str) -> None:
+    """Tell it now: Prefect itself tries for a minute, and ends in a traceback."""
+    if not url:
+        return
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        why = type(error).__name__
+    else:
+        return  # any answer: Prefect Cloud asks for a key here
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    raise ConfigurationError(
+        f"The Prefect server at {host or 'PREFECT_API_URL'} does not answer ({why}).",
+        next_step="Start it, or correct PREFECT_API_URL; unset, the command starts a temporary "
+        "server. Nothing was done.",
+    )
 
 
 def require_server(limit: str) -> None:

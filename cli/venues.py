@@ -12,7 +12,7 @@ from rich.text import Text
 
 from armillary.errors import ConfigurationError
 from armillary.settings import Settings
-from armillary.venues.outcome import HEADLINES, VenueOutcome, VenuesResult
+from armillary.venues.outcome import HEADLINES, VenueOutcome, VenuesResult, VenueState
 from cli.answers import answer_of
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
@@ -137,8 +137,9 @@ def print_venues(result: VenuesResult) -> None:
 
 
 def _lines(outcome: VenueOutcome) -> list[str]:
-    asked = f" (request {outcome.request_id})" if outcome.request_id else ""
-    errors = [f"{outcome.error}{asked}"] if outcome.error else []
+    # Why a venue was not attempted stands above the table, once.
+    untouched = outcome.state is VenueState.NOT_ATTEMPTED
+    errors = [outcome.reason] if outcome.error and not untouched else []
     refused = [f"{symbol} was refused: {why}" for symbol, why in outcome.rejected_symbols.items()]
     return [*errors, *refused, *(f"note: {note}" for note in outcome.notes)]
 

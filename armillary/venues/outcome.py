@@ -52,6 +52,13 @@ class VenueOutcome:
     notes: tuple[str, ...] = ()
 
     @property
+    def reason(self) -> str:
+        """The error with the id of its request, once."""
+        if not self.request_id or self.request_id in self.error:
+            return self.error
+        return f"{self.error} (request {self.request_id})"
+
+    @property
     def done(self) -> bool:
         """Whether everything asked for of this venue was carried out."""
         return self.state is VenueState.COMPLETED and not self.rejected_symbols

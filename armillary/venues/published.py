@@ -137,8 +137,7 @@ def refresh_lines(result: Published) -> Iterator[str]:
     said = f": {', '.join(counts)}" if counts else ""
     yield f"{refresh.state.replace('_', ' ')}{said} ({refresh.seconds:,.1f} s{tries})"
     if refresh.error:
-        asked = f" (request {refresh.request_id})" if refresh.request_id else ""
-        yield f"{refresh.error}{asked}"
+        yield refresh.reason
     for symbol, reason in refresh.rejected_symbols.items():
         yield f"{symbol} was refused, so it is not published: {reason}"
     yield from (*result.notes, *refresh.notes)

@@ -150,6 +150,24 @@ def test_a_result_of_venues_for_a_person(printed: Printed) -> None:
     assert "only what is missing, again: armillary venues --venue OKX" in text
 
 
+def test_why_a_run_stopped_is_told_once(printed: Printed) -> None:
+    why = "POST /market/instrument/sync 403 (request req-7): the account may not do this."
+    denied = VenueOutcome("OKX", VenueState.FAILED, tries=1, error=why, request_id="req-7")
+    left = [VenueOutcome(name, VenueState.NOT_ATTEMPTED, error=why) for name in ("A", "B")]
+    result = VenuesResult(
+        state=State.FAILED,
+        environment="UAT",
+        venues=(denied, *left),
+        calls=3,
+        seconds=1,
+        run_id="run-1",
+        stopped=why,
+    )
+    print_venues(result)
+    assert printed().count("the account may not do this") == 2, "of the run, and of OKX"
+    assert printed().count("(request req-7)") == 2
+
+
 def test_a_publish_for_a_person(printed: Printed) -> None:
     print_published(published())
     assert "BINANCE into demo: Completed. Done: every planned change is applied." in printed()

@@ -20,6 +20,7 @@ from typer.main import get_command
 import flows.compare_backups
 import flows.prune_backups
 import flows.verify_backup
+import tasks.compare_venue
 from armillary.errors import ArmillaryError
 from armillary.feeds.definition import FeedDefinition, FieldRule, Limits
 from armillary.feeds.loading import load_feed
@@ -31,10 +32,13 @@ from armillary.sync.outcome import EXIT_CODES, FAILED_STATES, Calls, State, Sync
 from cli.main import app
 from flows.backup_workspace import backup_workspace
 from flows.compare_backups import compare_backups
+from flows.compare_venue import compare_venue
 from flows.prune_backups import prune_backups
+from flows.publish_venue import publish_venue
 from flows.restore_workspace import restore_workspace
 from flows.revert_run import revert_run
 from flows.sync_instruments import sync_instruments
+from flows.sync_venues import sync_venues
 from flows.verify_backup import verify_backup
 from simulator import Simulator
 from simulator.config import Config, FieldConfig, WorkspaceConfig
@@ -50,8 +54,11 @@ from tasks import (
     read_workspace,
     report,
     report_backup,
+    report_publish,
     report_restore,
+    report_venues,
     restore_run,
+    venues,
 )
 from tests.docs.pages import (
     ROOT,
@@ -69,11 +76,11 @@ from tests.docs.pages import (
 
 PAGES = pages()
 
-NIGHTS = ("sync", "backup", "restore")
+NIGHTS = ("sync", "backup", "restore", "venue")
 
 FLOWS = [
     sync_instruments, revert_run, backup_workspace, verify_backup, compare_backups, prune_backups,
-    restore_workspace,
+    restore_workspace, sync_venues, publish_venue, compare_venue,
 ]  # fmt: skip
 
 
@@ -223,10 +230,11 @@ def test_every_task_is_described() -> None:
     modules = [apply_changes, plan_changes, plan_revert, read_records, read_workspace, report]
     modules += [make_backup, report_backup, flows.verify_backup, flows.prune_backups]
     modules += [compare_run, flows.compare_backups, restore_run, report_restore]
-    tasks = {task.name for module in modules for task in vars(module).values() if _is_task(task)}
-    assert len(tasks) > 12
+    modules += [venues, report_venues, report_publish, tasks.compare_venue]
+    names = {task.name for module in modules for task in vars(module).values() if _is_task(task)}
+    assert len(names) > 20
     page = reference("flows.md")
-    assert [name for name in tasks if f"`{name}`" not in page] == []
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def _is_task(value: object) -> bool:
@@ -344,7 +352,7 @@ def test_the_pages_do_show_and_mention_commands() -> None:
     mentioned = [arguments for page in PAGES for arguments in mentioned_commands(page)]
     assert set(shown) >= {"check", "revert", "simulate", "sync"}
     assert set(shown) >= {"backup", "backups", "verify", "prune", "compare-backups", "history"}
-    assert "restore" in shown
+    assert set(shown) >= {"restore", "venues", "publish", "compare-venue"}
     assert len(mentioned) > 10
 
 
@@ -367,10 +375,11 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 def test_the_deployments_the_guides_name_exist() -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
     flow_of = {entry["name"]: entry["entrypoint"].rsplit(".", 1)[1] for entry in deployments}
-    guides = "\n".join(text_of(Path(f"docs/guides/{it}.md")) for it in ("first-sync", "backup"))
+    names = ("first-sync", "backup", "venues")
+    guides = "\n".join(text_of(Path(f"docs/guides/{it}.md")) for it in names)
     assert set(re.findall(r"deploy --name ([\w-]+)", guides)) == set(flow_of)
     started = re.findall(r"deployment run ([\w-]+)/([\w-]+)", guides)
-    assert len(started) > 4
+    assert len(started) > 8
     for flow, name in started:
         assert flow_of[name] == flow.replace("-", "_")
 
