@@ -22,7 +22,7 @@ def simulate(
         "reference", help="Which reading of the documentation to play; --config wins."
     ),
 ) -> None:
-    """Run the simulator of Ptolemy until Ctrl-C; prints its address, workspace and token."""
+    """Run the simulator of Ptolemy and Cadenza until Ctrl-C; prints what a client needs."""
     from simulator.config import Config  # noqa: PLC0415 - a web server nobody else needs
     from simulator.serve import run  # noqa: PLC0415
 
