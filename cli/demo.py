@@ -222,6 +222,7 @@ def _what_next(seconds: float) -> None:
         "  .venv/bin/armillary sync --help            your own file, planned before it is applied\n"
         "  examples/demo/northwind.yaml               how a feed is described\n"
         "  docs/guides/first-sync.md                  from here to your own workspace\n"
+        "  docs/guides/venues.md                      venues: refreshed, compared, published\n"
         "  docs/guides/backup.md                      your own backups, and how to trust them\n"
         "  docs/guides/restore.md                     one instrument brought back, or all of it",
         markup=True,
