@@ -64,7 +64,7 @@ def test_a_venue_that_differs_is_no_failure(
         "workspace demo (1): 1 missing in Ptolemy, 1 size that differs."
     )
     result = state.result()
-    assert result.calls == {"cadenza": 4, "ptolemy": 7}
+    assert result.calls == {"cadenza": 6, "ptolemy": 7}
     assert result.run_id == str(state.state_details.flow_run_id)
     assert sim.digest() == before
     with get_client(sync_client=True) as client:
