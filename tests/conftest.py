@@ -49,9 +49,9 @@ def sim(make_simulator: MakeSimulator) -> Simulator:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server for the session."""
     os.environ["PREFECT_LOCAL_STORAGE_PATH"] = str(tmp_path_factory.mktemp("results"))
-    from prefect.testing.utilities import prefect_test_harness  # noqa: PLC0415
+    from tests.session_server import session_server  # noqa: PLC0415 - it imports Prefect
 
-    with prefect_test_harness(server_startup_timeout=90):
+    with session_server(tmp_path_factory):
         yield
 
 

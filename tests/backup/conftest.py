@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from armillary.backup.bucket import Bucket
@@ -35,18 +34,10 @@ def s3(s3_server: LoopbackS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Cli
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    client = boto3.client("s3", endpoint_url=s3_server.url)
-    client.create_bucket(Bucket=NAME)
-    yield client
+    s3_server.client.create_bucket(Bucket=NAME)
+    yield s3_server.client
     s3_server.behave()
-    made = boto3.resource("s3", endpoint_url=s3_server.url).Bucket(NAME)
-    for upload in made.multipart_uploads.all():
-        upload.abort()
-    for page in made.object_versions.pages():
-        objects = [{"Key": entry.object_key, "VersionId": entry.id} for entry in page]
-        if objects:
-            client.delete_objects(Bucket=NAME, Delete={"Objects": objects})  # type: ignore[typeddict-item]
-    made.delete()
+    s3_server.remove(NAME)
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from prefect.settings import PREFECT_API_URL
 
 from simulator import Simulator
 from tests.backup.conftest import NAME
+from tests.command import Command
 from tests.sync.chain import open_client
 
 WAIT_SECONDS = 60
@@ -21,7 +20,7 @@ LEASE_SECONDS = 2.0
 PART_BYTES = 5 * 1024**2
 
 
-def start(sim: Simulator, s3_url: str, runs: Path, *more: str) -> subprocess.Popen[bytes]:
+def start(sim: Simulator, s3_url: str, runs: Path, *more: str) -> Command:
     """``armillary backup`` with plain files in small parts."""
     known = dict(os.environ) | {
         "PREFECT_API_URL": str(PREFECT_API_URL.value()),
@@ -36,13 +35,10 @@ def start(sim: Simulator, s3_url: str, runs: Path, *more: str) -> subprocess.Pop
         "ARMILLARY_STORE_ENDPOINT_URL": s3_url,
         "ARMILLARY_STORE_PART_BYTES": str(PART_BYTES),
     }
-    command = [sys.executable, "-m", "cli", "backup", "--compression", "none", *more]
-    return subprocess.Popen(
-        command, env=known, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return Command(["backup", "--compression", "none", *more], known)
 
 
-def in_time(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def in_time(reached: Callable[[], bool], process: Command) -> None:
     """Wait until the run has come so far."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not reached():

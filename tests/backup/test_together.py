@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from simulator import Simulator
 from tests.backup.conftest import NAME, RunBackup
 from tests.backup.running import in_time, jobs_of, start
 from tests.backup.workspace import seed
+from tests.command import Command
 from tests.runs.s3 import LoopbackS3
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def polls(sim: Simulator) -> int:
     return sim.calls().get("GET /exports/{id}", 0)
 
 
-def ended(process: subprocess.Popen[bytes]) -> int:
+def ended(process: Command) -> int:
     return process.wait(timeout=60)
 
 

@@ -12,16 +12,20 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from simulator import Simulator
+from tests.command import Command
 
 Armillary = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def armillary(prefect_server: None, runs_folder: Path) -> Armillary:
-    """``armillary("sync", "--feed", path, sim=sim)``: runs the command and returns what it said."""
+    """``armillary("sync", "--feed", path, sim=sim)``: runs the command and returns what it said.
+
+    ``fresh=True`` starts an interpreter from nothing, where the start itself is what is tested.
+    """
 
     def run(
-        *arguments: str, sim: Simulator | None = None, **environment: str
+        *arguments: str, sim: Simulator | None = None, fresh: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         known = dict(os.environ)
         known.pop("PREFECT_LOGGING_LEVEL", None)
@@ -33,14 +37,17 @@ def armillary(prefect_server: None, runs_folder: Path) -> Armillary:
                 "ARMILLARY_PTOLEMY_WORKSPACE": "demo",
                 "ARMILLARY_PTOLEMY_TOKEN": sim.token,
             }
-        command = [sys.executable, "-m", "cli", *arguments]
-        return subprocess.run(
-            command,
-            env=known | environment,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
+        if fresh:
+            return subprocess.run(
+                [sys.executable, "-m", "cli", *arguments],
+                env=known | environment,
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+        with Command(arguments, known | environment) as command:
+            code = command.wait(200)
+        return subprocess.CompletedProcess(arguments, code, command.stdout, command.stderr)
 
     return run

@@ -105,6 +105,13 @@ def test_wrong_usage_is_exit_code_two(armillary: Armillary) -> None:
     assert armillary("nonsense").returncode == 2
 
 
+def test_the_command_starts_without_prefect() -> None:
+    """Prefect reads its settings when it is imported, and the command makes some of them."""
+    code = "import sys, cli.main; print([m for m in ('prefect', 'flows') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_check_says_what_is_ready_and_what_to_do(
     sim: Simulator, armillary: Armillary, tmp_path: Path
 ) -> None:
@@ -147,7 +154,7 @@ def test_simulate_prints_what_a_client_needs_and_ends_on_ctrl_c() -> None:
 
 @pytest.mark.slow
 def test_the_demo_tells_its_story(armillary: Armillary) -> None:
-    told = armillary("demo", "--json")
+    told = armillary("demo", "--json", fresh=True)
     assert told.returncode == 0, told.stderr
     story = json.loads(told.stdout)
     states = [scene["result"]["state"] for scene in story["scenes"]]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +17,7 @@ from armillary.runs.record import has_summary, read_changes, read_done
 from armillary.runs.store import open_store
 from armillary.sync.plan import CHANGES
 from simulator import Simulator
+from tests.command import Command
 from tests.flows.conftest import RunRevert
 from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
 
@@ -42,7 +41,7 @@ def feed_file(folder: Path) -> str:
     return str(path)
 
 
-def start(sim: Simulator, feed: str, runs: Path) -> subprocess.Popen[bytes]:
+def start(sim: Simulator, feed: str, runs: Path) -> Command:
     known = dict(os.environ) | {
         "PREFECT_API_URL": str(PREFECT_API_URL.value()),
         "ARMILLARY_RUNS": str(runs),
@@ -51,10 +50,7 @@ def start(sim: Simulator, feed: str, runs: Path) -> subprocess.Popen[bytes]:
         "ARMILLARY_PTOLEMY_TOKEN": sim.token,
         "ARMILLARY_LEASE_SECONDS": "3",
     }
-    command = [sys.executable, "-m", "cli", "sync", "--feed", feed, "--mode", "apply"]
-    return subprocess.Popen(
-        command, env=known, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return Command(["sync", "--feed", feed, "--mode", "apply"], known)
 
 
 def writes(sim: Simulator) -> int:

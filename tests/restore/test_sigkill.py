@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from prefect.settings import PREFECT_API_URL
 from armillary.backup.place import BucketPlace
 from simulator import Simulator
 from tests.backup.running import in_time
+from tests.command import Command
 from tests.restore.small import Small, backed_up, copied, imports, target
 
 __all__ = ["backed_up", "copied", "target"]
@@ -84,7 +83,7 @@ def test_p01_killed_at_a_step_and_started_again(
     assert target.state() == backed_up.state
 
 
-def start(sim: Simulator, place: BucketPlace, runs: Path) -> subprocess.Popen[bytes]:
+def start(sim: Simulator, place: BucketPlace, runs: Path) -> Command:
     """``armillary restore`` in a process of its own."""
     known = dict(os.environ) | {
         "PREFECT_API_URL": str(PREFECT_API_URL.value()),
@@ -98,10 +97,7 @@ def start(sim: Simulator, place: BucketPlace, runs: Path) -> subprocess.Popen[by
         "ARMILLARY_STORE_PREFIX": place.prefix,
         "ARMILLARY_STORE_ENDPOINT_URL": str(place.endpoint_url),
     }
-    command = [sys.executable, "-m", "cli", "restore", "--into", "demo", "--mode", "apply"]
-    return subprocess.Popen(
-        command, env=known, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    return Command(["restore", "--into", "demo", "--mode", "apply"], known)
 
 
 def run_restore(sim: Simulator, place: BucketPlace) -> Any:

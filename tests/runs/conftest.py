@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 
 from armillary.runs.store import RunStore, open_store
@@ -36,12 +35,12 @@ def bucket(s3_server: LoopbackS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    made = boto3.resource("s3", endpoint_url=s3_server.url).Bucket("run-records")
-    made.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3_server.client.create_bucket(
+        Bucket="run-records", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
     yield Place("s3://run-records/armillary", s3_server.url)
     s3_server.behave()
-    made.objects.all().delete()
-    made.delete()
+    s3_server.remove("run-records")
 
 
 @pytest.fixture

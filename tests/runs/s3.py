@@ -7,14 +7,26 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
+import boto3
+import botocore.session
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.s3.models import FakeKey, s3_backends
 from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# Each session of boto3 looks for its descriptions of services and parses a megabyte of them anew,
+# and a test has several sessions.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 REFUSAL = "<Error><Code>{}</Code><Message>made up by the test</Message></Error>"
 
@@ -83,6 +95,29 @@ class LoopbackS3:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @cached_property
+    def client(self) -> S3Client:
+        """A plain client for whoever looks at what was stored."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id="made-up",
+            aws_secret_access_key="made-up-secret",
+            region_name="us-east-1",
+        )
+
+    def remove(self, name: str) -> None:
+        """Take a bucket away with all it holds; to ask for that takes longer than most tests."""
+        store = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        bucket = store.buckets.pop(name)
+        s3_backends.bucket_accounts.pop(name)
+        for key in list(bucket.keys):
+            for version in bucket.keys.getlist(key):
+                if isinstance(version, FakeKey):
+                    version.dispose()
+        for upload in bucket.multiparts.values():
+            upload.dispose()
 
     def behave(self) -> None:
         """Do as S3 does."""

@@ -1,0 +1,59 @@
+"""The Prefect server that all tests of a session share, without what none of them asks of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+from prefect.testing import utilities
+
+DATABASE = "prefect-test.db"
+"""As Prefect names it."""
+
+START_SECONDS = 90
+
+LEFT_OUT = (
+    # Block types of Prefect's own; ours are registered when they are first saved.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START",
+    # Automations, and the pages of events: what is emitted is taken as before, and then forgotten.
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED",
+)
+"""Half of the server's work for each task run."""
+
+
+@contextmanager
+def session_server(folders: pytest.TempPathFactory) -> Iterator[None]:
+    """Prefect's own test harness. Of several workers the first migrates a database for all."""
+    home = folders.mktemp("prefect")
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in LEFT_OUT:
+                patch.setenv(name, "false")
+            # The harness has no parameter for the folder of its database.
+            patch.setattr(utilities, "mkdtemp", lambda: str(home))
+            harness: AbstractContextManager[None] = utilities.prefect_test_harness(START_SECONDS)
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                migrated = folders.getbasetemp().parent / "migrated.db"
+                with migrated.with_suffix(".lock").open("w") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if migrated.exists():
+                        shutil.copy(migrated, home / DATABASE)
+                    else:
+                        stack.enter_context(harness)
+                        _copy(home / DATABASE, migrated)
+                        harness = nullcontext()
+            stack.enter_context(harness)
+        yield
+
+
+def _copy(running: Path, to: Path) -> None:
+    """Copy the database of a server at work."""
+    with closing(sqlite3.connect(running)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
