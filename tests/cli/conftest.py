@@ -43,11 +43,11 @@ def armillary(prefect_server: None, runs_folder: Path) -> Armillary:
                 env=known | environment,
                 capture_output=True,
                 text=True,
-                timeout=200,
+                timeout=230,
                 check=False,
             )
         with Command(arguments, known | environment) as command:
-            code = command.wait(200)
+            code = command.wait(230)
         return subprocess.CompletedProcess(arguments, code, command.stdout, command.stderr)
 
     return run
