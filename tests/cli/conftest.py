@@ -43,7 +43,7 @@ def armillary(prefect_server: None, runs_folder: Path) -> Armillary:
                 env=known | environment,
                 capture_output=True,
                 text=True,
-                timeout=230,
+                timeout=400,
                 check=False,
             )
         with Command(arguments, known | environment) as command:

@@ -153,6 +153,7 @@ def test_simulate_prints_what_a_client_needs_and_ends_on_ctrl_c() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(420)  # with two other workers on two cores it takes twice as long as alone
 def test_the_demo_tells_its_story(armillary: Armillary) -> None:
     told = armillary("demo", "--json", fresh=True)
     assert told.returncode == 0, told.stderr
