@@ -21,6 +21,7 @@ from armillary.venues.outcome import VenueOutcome
 from armillary.venues.published import (
     Published,
     final_state,
+    refreshed_only,
     refreshed_symbols,
     why_no_sync,
 )
@@ -156,7 +157,7 @@ def _published(
         except ArmillaryError as error:
             if refresh is None:
                 raise
-            held, stopped = isinstance(error, LeaseHeld), str(error)
+            held, stopped = isinstance(error, LeaseHeld), refreshed_only(error)
     return Published(
         state=SyncState.ALREADY_RUNNING if held else final_state(refresh, sync),
         mode=run.mode,

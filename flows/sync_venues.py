@@ -83,7 +83,8 @@ def sync_venues(
                 notes=choice.notes,
             )
     except ArmillaryError as error:
-        return venues_refused(environment, error, venues or ())
+        named = [venue.strip() for venue in venues or () if venue.strip()]
+        return venues_refused(environment, error, named)
     report_venues(result)
     return venues_ended(result)
 

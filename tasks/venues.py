@@ -80,11 +80,15 @@ def refresh_venues(
     turns = [of.turn(venue, choice.symbols) for venue in choice.venues]
     futures: list[PrefectFuture[VenueOutcome]] = []
     try:
-        futures += [refresh_venue.submit(account, turn, venue=turn.venue) for turn in turns]
+        # One by one: a cancel in between has to know those that are under way.
+        for turn in turns:
+            futures += [refresh_venue.submit(account, turn, venue=turn.venue)]
         finish(futures)
     except BaseException:
         # Cancelled: what is under way ends, and no worker asks for another venue.
         of.halt.stop("the run was cancelled")
+        for turn, future in zip(turns, futures, strict=False):
+            close_when_done(turn, future)
         raise
     done = [_settled(turn, future) for turn, future in zip(turns, futures, strict=True)]
     return (*done, *map(_skipped, choice.skipped))
@@ -121,6 +125,11 @@ def refresh_venue(account: CadenzaAccount, turn: Turn, *, venue: str) -> VenueOu
     name = outcome.state.value.replace("_", " ").title().replace(" ", "")
     green: RunState[Any] = Completed(name=name, message=outcome.error or None, data=outcome)
     return cast("VenueOutcome", green)  # Prefect unwraps a returned state
+
+
+def close_when_done(turn: Turn, future: PrefectFuture[VenueOutcome]) -> None:
+    """Prefect starts no further attempt of a cancelled task run, and its lease would live on."""
+    future.add_done_callback(lambda _: turn.close())
 
 
 def _settled(turn: Turn, future: PrefectFuture[VenueOutcome]) -> VenueOutcome:

@@ -34,6 +34,8 @@ class Judgement:
     advice: str | None = None
     refused: bool = False
     """For ``AGAIN``: certainly not carried out, so a write is not in doubt."""
+    status: int | None = None
+    """What the failure goes by where a success was sent; None: the status of the answer."""
 
 
 class Dialect(Protocol):

@@ -259,6 +259,7 @@ class Transport:
             error = self._error(judged.kind, call, judged.message, response, judged.advice)
         else:
             error = self._lost(call, judged.message, response)
+        error.status = judged.status or error.status
         if isinstance(error, TransientError):
             error.wait_seconds = asked
         return error
@@ -268,6 +269,7 @@ class Transport:
         if response.has_redirect_location:
             message = f"a redirect to {_host(response)} was not followed: the token stays here."
         error = self._error(judged.kind, call, message, response, judged.advice)
+        error.status = judged.status or error.status
         error.earlier_attempt_lost = call.lost
         return error
 

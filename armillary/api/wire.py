@@ -7,6 +7,7 @@ than what is left of the exchange's deadline (``reliability.md`` A14).
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -26,6 +27,18 @@ _KEEP_IDLE_SECONDS = 4.0
 """Below the five seconds after which common servers hang up on an idle connection."""
 
 _WRITE_BYTES = 64 * 1024
+
+_PROBE_SECONDS = 60
+"""A refresh of a venue is silent for many minutes, and routers forget what is so long at rest."""
+
+_KEEP_ALIVE: list[httpcore.SOCKET_OPTION] = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), _PROBE_SECONDS)
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL")
+        if hasattr(socket, name)  # not on every system
+    ),
+]
 
 
 class AnswerTooLong(httpcore.RemoteProtocolError):
@@ -54,6 +67,7 @@ class Wire(httpx.BaseTransport):
             max_connections=connection.max_in_flight,
             keepalive_expiry=_KEEP_IDLE_SECONDS,
             network_backend=_Backend(self._deadline),
+            socket_options=_KEEP_ALIVE,
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from armillary.api.cadenza import Cadenza, InstrumentList, Venue
+from armillary.api.cadenza.models import DELISTED
 from armillary.errors import ConfigurationError, FeedRefused
 from armillary.feeds.delivery import Delivery
 
@@ -58,7 +59,6 @@ All are there for each instrument, blank where Cadenza tells none: which documen
 not decide whether a template finds its column. What it tells beyond them is there too.
 """
 
-DELISTED = "DELISTED"
 STATUSES = frozenset({"ACTIVE", "INACTIVE", "DISABLED", DELISTED})
 INSTRUMENT_TYPES = frozenset({"SPOT", "FUTURES", "PERPETUAL", "OPTION", "CFD", "CONTRACT"})
 

@@ -93,6 +93,7 @@ class Asking:
     def _next_request(self) -> None:
         self._failures = 0
         self._lost = 0
+        self._lost_wait = 0.0
         self._busy_since: float | None = None
         self._busy_wait = self._patience.first_busy_wait_seconds
 
@@ -155,7 +156,7 @@ class Asking:
         if isinstance(error, VenueBusy):
             wait, given_up = self._after_busy(error)
         elif isinstance(error, AnswerLost):
-            wait, given_up = self._after_loss()
+            wait, given_up = self._after_loss(error)
         else:
             wait, given_up = self._after_failure(error)
         if not given_up and self._attempts >= MOST_ATTEMPTS:
@@ -178,11 +179,13 @@ class Asking:
         self._busy_wait = min(2 * self._busy_wait, self._patience.longest_busy_wait_seconds)
         return min(wait, left), ""
 
-    def _after_loss(self) -> tuple[float, str]:
+    def _after_loss(self, error: TransientError) -> tuple[float, str]:
         self._lost += 1
         if self._lost > 1:
             return 0.0, "It was asked twice, and both times no answer came."
-        return self._patience.unknown_wait_seconds, ""
+        asked = min(error.wait_seconds or 0.0, self._patience.longest_asked_wait_seconds)
+        self._lost_wait = max(self._patience.unknown_wait_seconds, asked)
+        return self._lost_wait, ""
 
     def _after_failure(self, error: TransientError) -> tuple[float, str]:
         self._failures += 1
@@ -218,7 +221,7 @@ class Asking:
         if self._lost:
             self._notes.append(
                 "The first answer was lost; it was asked once more after "
-                f"{self._patience.unknown_wait_seconds:,.0f} seconds."
+                f"{self._lost_wait:,.0f} seconds."
             )
         if self._busy_since is not None:
             waited = self._clock.monotonic() - self._busy_since

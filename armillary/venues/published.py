@@ -87,6 +87,11 @@ def why_no_sync(refresh: VenueOutcome | None) -> str:
     return " ".join(part for part in (fact, refresh.error, stays) if part)
 
 
+def refreshed_only(error: ArmillaryError) -> str:
+    """Why the sync was not made although the refresh was; the error itself knows of no refresh."""
+    return f"Refreshed in Cadenza, but not synced into Ptolemy: {error}"
+
+
 def refreshed_symbols(refresh: VenueOutcome) -> tuple[str, ...]:
     """The symbols that were asked for and not refused."""
     return tuple(symbol for symbol in refresh.symbols if symbol not in refresh.rejected_symbols)

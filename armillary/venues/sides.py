@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from armillary.api.cadenza import Cadenza
+from armillary.api.cadenza.models import DELISTED
 from armillary.errors import ConfigurationError, FeedRefused
-from armillary.feeds.venue_delivery import DELISTED, STATUSES, as_columns, whole_list
+from armillary.feeds.venue_delivery import STATUSES, as_columns, whole_list
 
 SIZES = {"tick_size": "pipSize", "lot_size": "lotSize"}
 """The fields that are compared, by Ptolemy's name and by Cadenza's (contract section 6)."""

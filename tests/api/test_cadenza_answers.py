@@ -60,6 +60,7 @@ def failed_sync(answer: httpx.Response) -> ApiError:
         (enveloped(429, -18011, "Slow down"), TransientError, "the exchange limits"),
         (enveloped(504, -18015, "Timeout"), AnswerLost, "no answer came in time"),
         (HTML, AnswerLost, "Cadenza or the exchange failed"),
+        (httpx.Response(502, json={"error": "Bad gateway"}), AnswerLost, "the exchange failed"),
         (httpx.Response(504, text=""), AnswerLost, "no answer came in time"),
         (httpx.Response(200, html="<html>Sign in</html>"), AnswerLost, "cannot be read"),
         (enveloped(418, 0), UnexpectedAnswer, "knows no such answer"),
@@ -83,6 +84,7 @@ def test_c01_a_failure_on_200_is_that_failure(number: int, sign: int) -> None:
     error = failed_sync(enveloped(200, sign * number, "No", details={"request_id": "req-7"}))
     expected = failed_sync(enveloped(status, -number, "No"))
     assert type(error) is type(expected)
+    assert error.status == status
     assert "it answered 200 with a failure" in str(error)
     assert f"No (errno {number})" in str(error)
     assert error.request_id == "req-7"
@@ -215,6 +217,21 @@ def test_d06_at_last_every_symbol_is_named() -> None:
         answer = cadenza.sync("OKX")
     assert answer.synced == 2
     assert "the 2 it knew were refreshed, new ones were not" in answer.notes[0]
+
+
+def test_d06_of_every_symbol_those_that_are_gone_are_not_named_and_a_bad_one_is_told() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            statuses = {"A/C": "ACTIVE", "B/C": "delisted"}
+            rows = [{"venue": "OKX", "symbol": name, "status": statuses[name]} for name in statuses]
+            return enveloped(data=rows, pagination={"total": 2})
+        symbols = body_of(request).get("symbols")
+        if not symbols:
+            return enveloped(400, -22015, "symbols are required")
+        return enveloped(404, -18017, f"Symbol not found in {symbols}")
+
+    with scripted(handle) as cadenza, pytest.raises(NotFound, match=r"not found in \['A/C'\]"):
+        cadenza.sync("OKX")
 
 
 def test_a_bad_venue_is_the_first_refusal() -> None:

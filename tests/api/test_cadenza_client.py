@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from simulator import Simulator
-from tests.api.cadenza import open_cadenza
+from tests.api.cadenza import enveloped, open_cadenza, scripted
 from tests.conftest import MakeSimulator
 
 LIST = "GET /api/v3/market/instrument/list"
@@ -65,6 +66,26 @@ def test_hidden_rows_that_cannot_be_read_whole_make_the_list_incomplete(
     assert "rows moved while it was read" in found.why_incomplete
 
 
+@pytest.mark.parametrize("known", ["status", "instrumentStatus"])
+def test_d04_a_filter_whose_other_name_is_refused_hides_nothing_either(known: str) -> None:
+    """A strict server refuses a parameter it does not know: that is no word about its rows."""
+    held = {"ACTIVE": "A/USD", "INACTIVE": "B/USD"}
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params
+        other = "status" if known == "instrumentStatus" else "instrumentStatus"
+        if other in asked or asked.get(known) == "DISABLED":
+            return enveloped(400, -22015, "unknown parameter")
+        status = asked.get(known, "ACTIVE")
+        row = {"venue": "V", "symbol": held[status], "status": status}
+        return enveloped(data=[row], pagination={"total": 1})
+
+    with scripted(handle) as cadenza:
+        found = cadenza.instruments("V")
+    assert found.complete
+    assert [row["instrumentId"] for row in found.rows] == ["V:A/USD", "V:B/USD"]
+
+
 @pytest.mark.parametrize("preset", ["guide", "reference", "hostile"])
 def test_every_preset_is_read_alike(make_simulator: MakeSimulator, preset: str) -> None:
     sim = make_simulator(preset, fault_rates={})
@@ -100,8 +121,6 @@ def test_d11_a_venue_is_online_in_any_spelling(sim: Simulator, status: Any, onli
 
 def test_the_vendors_sample_call_works_against_the_simulator(sim: Simulator) -> None:
     """As the documentation of the sync shows it, with the token of a session."""
-    import httpx  # noqa: PLC0415 - the sample is a client of its own
-
     answer = httpx.post(
         f"{sim.cadenza_url}/api/v3/market/instrument/sync",
         headers={"Authorization": f"Bearer {sim.cadenza.token()}"},

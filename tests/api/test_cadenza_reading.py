@@ -111,6 +111,26 @@ def test_a_list_that_has_more_and_gives_nothing() -> None:
     assert found.why_incomplete.endswith("it says that there is more and gives nothing.")
 
 
+def test_n04_a_count_that_is_cut_off_is_no_end() -> None:
+    """Where the two signs of the end contradict each other, the list is read on."""
+
+    def page(offset: int) -> Page:
+        return rows(250)[offset : offset + 100], {"total": 100, "hasNext": offset + 100 < 250}
+
+    found = read_instruments("V", page)
+    assert not found.complete
+    assert found.why_incomplete.endswith("it says 100 instruments and gave 250.")
+
+
+@pytest.mark.parametrize("count", [1, 100, 150])
+def test_n04_a_sign_that_never_says_the_end_is_overruled_by_the_count(count: int) -> None:
+    def page(offset: int) -> Page:
+        return rows(count)[offset : offset + 100], {"total": count, "hasNext": True}
+
+    found = read_instruments("V", page)
+    assert (found.complete, found.readings, len(found.rows)) == (True, 1, count)
+
+
 def test_an_offset_that_is_ignored_is_noticed() -> None:
     found = read_instruments("V", lambda _: (rows(100), {"total": 300, "hasNext": True}))
     assert not found.complete

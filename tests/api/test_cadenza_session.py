@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
-from armillary.api.cadenza import CadenzaConnection, connect, shared
+from armillary.api.cadenza import Cadenza, CadenzaConnection, connect, shared
+from armillary.api.cadenza.connection import environment_of
+from armillary.clock import Clock
 from armillary.errors import AccessDenied, ConfigurationError, TransientError
-from tests.api.cadenza import account, open_cadenza
+from tests.api.cadenza import account, enveloped, open_cadenza
 from tests.api.clocks import JumpClock, TodaysClock
 from tests.conftest import MakeSimulator
 
@@ -131,6 +135,97 @@ def test_a_wrong_password_is_tried_once(make_cadenza: Any) -> None:
     assert "wr0ng" not in told + repr(caught.value)
 
 
+def with_login(
+    handle: Callable[[httpx.Request], httpx.Response], clock: Clock | None = None
+) -> Cadenza:
+    """A client of a table of answers that has to log in."""
+    connection = CadenzaConnection(
+        "https://cadenza.test", email="a@b.test", password=SecretStr("practice")
+    )
+    return connect(connection, clock=clock or TodaysClock(), wire=httpx.MockTransport(handle))
+
+
+def session_of(token: str, **told: Any) -> httpx.Response:
+    return enveloped(data={"accessToken": token, "refreshToken": "again", **told})
+
+
+@pytest.mark.parametrize("number", [-19002, 19002, -26001, -100003])
+def test_d08_d15_a_token_that_is_refused_on_200_is_renewed(number: int) -> None:
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.removeprefix("/api/v3/"))
+        if "auth" in asked[-1]:
+            return session_of("new" if "refresh" in asked[-1] else "old")
+        if request.headers["authorization"] == "Bearer old":
+            return enveloped(200, number, "Unauthorized")
+        return enveloped(data=[{"venue": "V", "status": "ONLINE"}])
+
+    with with_login(handle) as cadenza:
+        assert len(cadenza.venues()) == 1
+    listed = "market/venue/list"
+    assert asked == ["auth/login", listed, "auth/token/refresh", listed]
+
+
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        (enveloped(200, -100001, "Invalid login"), "Correct email or password of the Cadenza"),
+        (enveloped(404, -19003, "No such endpoint"), "Correct address of the Cadenza account"),
+    ],
+)
+def test_a_refused_login_is_tried_once_however_it_is_refused(
+    answer: httpx.Response, advice: str
+) -> None:
+    """D8, D15: the number tells; and at a wrong address no password helps."""
+    with with_login(lambda _: answer) as cadenza:
+        for _ in range(3):
+            with pytest.raises(AccessDenied, match=advice):
+                cadenza.venues()
+        assert cadenza.meter.used == 1
+
+
+def test_a_token_that_cannot_be_renewed_in_time_is_used_on() -> None:
+    """The log-in alone is down: the token lasts minutes more, and not every request asks anew."""
+    asked: list[str] = []
+    down = False
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path.removeprefix("/api/v3/"))
+        if "auth" not in asked[-1]:
+            return enveloped(data=[])
+        return httpx.Response(503) if down else session_of("t", expiresIn=3600)
+
+    clock = JumpClock()
+    with with_login(handle, clock) as cadenza:
+        cadenza.venues()
+        clock.sleep(3350)
+        down = True
+        cadenza.venues()
+        tried = len(asked)
+        assert asked.count("auth/token/refresh") == asked.count("auth/login") - 1 == 4
+        cadenza.venues()
+        assert len(asked) == tried + 1
+        clock.sleep(60)
+        down = False
+        cadenza.venues()
+    assert asked[-2:] == ["auth/token/refresh", "market/venue/list"]
+
+
+def test_n02_an_end_that_has_passed_by_this_clock_is_no_reason_to_renew() -> None:
+    """D1: the clocks differ by more than the life of a token."""
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return session_of("t", expiresAt=1703056235) if "auth" in asked[-1] else enveloped(data=[])
+
+    with with_login(handle) as cadenza:
+        cadenza.venues()
+        cadenza.venues()
+    assert [path for path in asked if "auth" in path] == ["/api/v3/auth/login"]
+
+
 def test_a_login_waits_for_a_limit_and_an_outage(make_cadenza: Any) -> None:
     sim = make_cadenza()
     login = {"method": "POST", "path": "/api/v3/auth/login", "action": "status"}
@@ -191,6 +286,7 @@ def test_what_cannot_work_is_refused_at_once(facts: Any, words: str) -> None:
     [
         ("https://cadenza-api.algo724.com", "production"),
         ("https://cadenza-api-uat.algo724.com/api/v3/", "UAT"),
+        (" https://CADENZA-api.algo724.com:443/ ", "production"),
         ("http://127.0.0.1:8700", "127.0.0.1:8700"),
     ],
 )
@@ -199,6 +295,11 @@ def test_the_environment_is_named(url: str, environment: str) -> None:
     assert connection.environment == environment
     assert connection.base_url.endswith("/api/v3")
     assert connection.base_url.count("/api/v3") == 1
+
+
+def test_an_environment_is_named_before_the_address_is_checked() -> None:
+    """The name of a flow run needs it."""
+    assert environment_of("https://[cadenza") == "an unreadable address"
 
 
 def test_c14_nothing_shows_a_secret(make_cadenza: Any, caplog: pytest.LogCaptureFixture) -> None:

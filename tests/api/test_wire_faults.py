@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from armillary.api import Connection, Ptolemy, connect
+from armillary.api.wire import Wire
 from armillary.errors import (
     AnswerLost,
     ApiError,
@@ -327,3 +328,19 @@ def test_a08_a_certificate_nobody_vouches_for_is_refused_at_once(
         thread.join(5)
     assert clock.slept == []
     assert not any(heard)
+
+
+def test_a_connection_at_rest_is_kept_alive() -> None:
+    """A refresh of a venue is silent for minutes; a router in between must not forget it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        wire = Wire(Connection(url, "acme", SecretStr("t")))
+        wire._deadline.moment = time.monotonic() + 10
+        pool = wire._pool
+        port = listener.getsockname()[1]
+        stream = pool._network_backend.connect_tcp(
+            "127.0.0.1", port, 10, None, pool._socket_options
+        )
+        kept = stream.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        stream.close()
+    assert kept == 1

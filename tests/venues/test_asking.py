@@ -123,6 +123,16 @@ def test_c07_a_lost_answer_is_asked_once_more_after_a_pause() -> None:
     )
 
 
+def test_c08_a_gateway_that_asks_for_a_longer_pause_gets_it() -> None:
+    """A02: but never more than a run waits."""
+    lost = failed(AnswerLost, "the gateway failed.", status=503, wait_seconds=120.0)
+    bench = Bench((), lost, done())
+    assert bench.script.times == [0, 120]
+    assert "it was asked once more after 120 seconds." in bench.outcome.notes[0]
+    lost = failed(AnswerLost, "the gateway failed.", status=503, wait_seconds=7200.0)
+    assert Bench((), lost, done()).script.times == [0, 300]
+
+
 def test_c07_two_lost_answers_leave_it_unknown() -> None:
     bench = Bench((), LOST)
     assert bench.script.times == [0, 60]

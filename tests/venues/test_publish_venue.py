@@ -224,6 +224,7 @@ def test_a_sync_that_another_run_is_at_is_left_to_it(
         found = result_of(run_publish(sim))
     assert (found.state, found.exit_code, found.sync) == (State.ALREADY_RUNNING, 0, None)
     assert "run other" in found.stopped
+    assert found.stopped.startswith("Refreshed in Cadenza, but not synced into Ptolemy: Another")
     assert found.refresh is not None
     assert found.refresh.synced == 2
 

@@ -13,7 +13,7 @@ import msgspec
 from armillary.api.cadenza.answers import health_of, rows_of, sync_answer_of, unexpected
 from armillary.api.cadenza.connection import CadenzaConnection
 from armillary.api.cadenza.dialect import CadenzaDialect
-from armillary.api.cadenza.models import Health, InstrumentList, SyncAnswer, Venue
+from armillary.api.cadenza.models import DELISTED, Health, InstrumentList, SyncAnswer, Venue
 from armillary.api.cadenza.reading import (
     PAGE_ROWS,
     Page,
@@ -43,8 +43,12 @@ SYNC = "/market/instrument/sync"
 AT_REST = ("INACTIVE", "DISABLED")
 """Instruments that do not trade now and are not gone either."""
 
-_MAY_MISS_SYMBOLS = (200, 400, 422)
-"""Statuses of a refusal that a list of symbols may mend; 200: by its number (contract D6, D15)."""
+_STATUS_NAMES = (("status", "instrumentStatus"), ("instrumentStatus",), ("status",))
+"""How the filter may be called (contract D4): both names first, for the unknown one is ignored;
+each alone where a parameter that is not known is refused."""
+
+_MAY_MISS_SYMBOLS = (400, 422)
+"""Statuses of a refusal that a list of symbols may mend (contract D6)."""
 
 
 class Cadenza:
@@ -135,28 +139,32 @@ class Cadenza:
         Raises:
             AccessDenied, ApiError: see ``Transport.request``.
         """
-        found = read_instruments(venue, self._page_of(venue))
-        for status in AT_REST if found.complete else ():
-            if self._hides(found, status):
-                found = joined(found, read_instruments(venue, self._page_of(venue, status)))
+        listed = found = read_instruments(venue, self._page_of(venue))
+        for status in AT_REST if listed.complete else ():
+            hidden = self._hidden(found, status)
+            if hidden is not None:
+                found = joined(found, read_instruments(venue, hidden))
+        if found is not listed:
+            # What came back to life between the two readings was in neither of them.
+            found = joined(found, read_instruments(venue, self._page_of(venue)))
         return found
 
-    def _hides(self, found: InstrumentList, status: str) -> bool:
-        """Whether the list leaves out those of a status: the first of them tells."""
-        try:
-            rows, _ = self._page_of(found.venue, status, 1)(0)
-        except RequestRejected:
-            return False  # no such word in its document, so no such instrument
+    def _hidden(self, found: InstrumentList, status: str) -> ReadPage | None:
+        """How to read those of a status where the list leaves them out: their first page tells."""
         known = {row["instrumentId"] for row in found.rows}
-        told = [row for row in rows if str(row.get("status")).upper() == status]
-        return any(identifier_of(row) not in known for row in told)
+        for names in _STATUS_NAMES:
+            read_page = self._page_of(found.venue, dict.fromkeys(names, status))
+            try:
+                rows, _ = read_page(0)
+            except RequestRejected:
+                continue  # a name is refused; or no such word in its document, so no such row
+            told = [row for row in rows if str(row.get("status")).upper() == status]
+            return read_page if any(identifier_of(row) not in known for row in told) else None
+        return None
 
-    def _page_of(self, venue: str, status: str | None = None, limit: int = PAGE_ROWS) -> ReadPage:
-        # Both names: the one that is not known is ignored.
-        by_status = {"status": status, "instrumentStatus": status}
-
+    def _page_of(self, venue: str, by_status: Mapping[str, str] | None = None) -> ReadPage:
         def page(offset: int) -> Page:
-            params = {"venue": venue, "limit": limit, "offset": offset, **by_status}
+            params = {"venue": venue, "limit": PAGE_ROWS, "offset": offset, **(by_status or {})}
             body = self._ask("GET", INSTRUMENTS, params=params).data
             told = body.get("pagination") if isinstance(body, dict) else None
             return rows_of(body, INSTRUMENTS), told if isinstance(told, dict) else {}
@@ -190,7 +198,10 @@ class Cadenza:
         return self._sync_whole(venue)
 
     def _sync_whole(self, venue: str) -> SyncAnswer:
-        """Without symbols; refused, with an empty list; refused again, with every symbol (D6)."""
+        """Without symbols; refused, with an empty list; refused again, with every symbol (D6).
+
+        What is told in the end is the refusal that says most: of the symbols where there are any.
+        """
         refused: RequestRejected | None = None
         forms: tuple[dict[str, Any], ...] = ({}, {"symbols": []})
         for body in forms:
@@ -203,24 +214,29 @@ class Cadenza:
             else:
                 self._whole_body = body
                 return answer
-        symbols: list[str] = []
-        listed: SyncAnswer | None = None
         try:
             symbols = self._symbols(venue)
-            listed = self._sync(venue, {"symbols": symbols}) if symbols else None
-        except RequestRejected as error:
-            refused = refused or error
-        if listed is None:
+        except RequestRejected:
+            symbols = []
+        if not symbols:
             raise refused or unexpected("POST", SYNC, "it is refused.")
+        listed = self._sync(venue, {"symbols": symbols})
         note = (
             f"Cadenza asks for a list of symbols: the {len(symbols):,} it knew were refreshed, new "
-            "ones were not. Name new symbols to have them refreshed."
+            "ones were not. Name new symbols, or DELISTED ones that are back, to have them "
+            "refreshed."
         )
         return SyncAnswer(listed.synced, listed.added, listed.updated, (*listed.notes, note))
 
     def _symbols(self, venue: str) -> list[str]:
-        rows = self.instruments(venue).rows
-        return sorted({str(row["symbol"]) for row in rows if row.get("symbol")})
+        """Those that are not gone: one that the exchange does not know may get all refused."""
+        return sorted(
+            {
+                str(row["symbol"])
+                for row in self.instruments(venue).rows
+                if row.get("symbol") and str(row.get("status")).upper() != DELISTED
+            }
+        )
 
     def _sync(self, venue: str, more: Mapping[str, Any]) -> SyncAnswer:
         answer = self._ask(

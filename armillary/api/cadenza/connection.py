@@ -83,6 +83,14 @@ class CadenzaConnection(Endpoint):
 
 
 def environment_of(url: str) -> str:
-    """``production`` or ``UAT``; for any other address its host and port, never a user."""
-    host = urlsplit(url).netloc.rpartition("@")[2].lower()
+    """``production`` or ``UAT``; for any other address its host and port, never a user.
+
+    However the address is written, it is one name: leases go by it.
+    """
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return "an unreadable address"  # refused when it is connected to
+    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(usual)
     return {PRODUCTION: "production", UAT: "UAT"}.get(host, host)

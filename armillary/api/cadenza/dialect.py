@@ -31,9 +31,12 @@ HTTP_STATUS: Mapping[int, int] = {
     18000: 500, 18004: 502, 18005: 401, 18008: 400, 18009: 502, 18010: 503, 18011: 429, 18012: 503,
     18013: 503, 18015: 504, 18016: 501, 18017: 404, 18022: 401, 19000: 500, 19001: 400, 19002: 401,
     19003: 404, 19004: 400, 19005: 400, 19006: 503, 22000: 500, 22014: 503, 22015: 400, 22016: 404,
-    22017: 409, 22018: 403,
+    22017: 409, 22018: 403, 100001: 401, 100003: 401,
 }  # fmt: skip
-"""The status that belongs to an error number (contract section 9); used where none was sent."""
+"""The status that belongs to an error number (contract section 9, D8); used where none was sent."""
+
+AUTHENTICATION = range(26000, 27000)
+"""All numbers of that domain (contract section 9)."""
 
 ASK_AGAIN = "Start the run again later; asking twice ends in the same state."
 _OTHERS_GO_ON = "The other venues go on without it."
@@ -69,7 +72,8 @@ _UNDOCUMENTED: _Final = (
     "the contract knows no such answer.",
     "Nothing is guessed: report the request and its answer to Cadenza's support.",
 )
-_ENVELOPE = ("success", "errno", "error", "data")
+_ENVELOPE = ("success", "errno")
+"""What Cadenza says of every failure; a proxy may say ``error`` as well (contract N11)."""
 
 
 class CadenzaDialect:
@@ -92,8 +96,10 @@ class CadenzaDialect:
             return Judgement(Verdict.AGAIN, message=f"the answer cannot be read: {error}.")
         number = _errno(body)
         if isinstance(body, dict) and (number or body.get("success") is False):
-            told = _failure(HTTP_STATUS.get(number, 0), body)
-            return replace(told, message=f"it answered {status} with a failure: {told.message}")
+            meant = _status_of(number)
+            told = _failure(meant, body)
+            message = f"it answered {status} with a failure: {told.message}"
+            return replace(told, message=message, status=meant or None)
         return Judgement(Verdict.DONE, body)
 
     def request_id(self, response: httpx.Response) -> str | None:
@@ -112,6 +118,12 @@ class CadenzaDialect:
         number = _errno(body)
         told = f"{text} (errno {number})" if number else text
         return envelope.redact(told.strip(), *secrets)[:500]
+
+
+def _status_of(number: int) -> int:
+    """The status a number belongs to; 0 for none that is known."""
+    unauthorized = httpx.codes.UNAUTHORIZED.value if number in AUTHENTICATION else 0
+    return HTTP_STATUS.get(number, unauthorized)
 
 
 def _failure(status: int, body: dict[str, Any] | None) -> Judgement:
@@ -163,6 +175,6 @@ def _envelope(response: httpx.Response) -> dict[str, Any] | None:
 def _errno(body: Any) -> int:
     """The error number without its sign (contract D8); 0 for none."""
     number = body.get("errno") if isinstance(body, dict) else None
-    if isinstance(number, str) and number.lstrip("-").isdecimal():
-        number = int(number)
+    if isinstance(number, str):
+        number = envelope.whole(number.removeprefix("-"))
     return abs(number) if isinstance(number, int) and not isinstance(number, bool) else 0

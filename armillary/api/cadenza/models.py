@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ONLINE = "ONLINE"
+DELISTED = "DELISTED"
+"""Of an instrument: the venue has it no more (contract section 6)."""
+
 UP = frozenset({"healthy", "degraded"})
 """Health words that mean that requests are served (contract D12)."""
 

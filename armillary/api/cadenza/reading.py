@@ -99,13 +99,14 @@ def _read(read_page: ReadPage) -> _Reading:
         fresh = rows[OVERLAP_ROWS:] if last else rows
         _keep(reading, fresh)
         received = offset + len(rows)
-        if not fresh and pagination.get("hasNext") is True:
+        has_all = total is not None and received >= total
+        more = pagination.get("hasNext")
+        if not fresh and more is True and not has_all:
             reading.fault = "it says that there is more and gives nothing"
-        if not fresh or pagination.get("hasNext") is False:
+        # A count that is cut off at some number is told by `hasNext`: then there are too many rows.
+        if not fresh or more is False or (has_all and more is not True):
             break
-        if total is not None and received >= total:
-            break
-        if len(rows) <= OVERLAP_ROWS:
+        if len(rows) <= OVERLAP_ROWS and not has_all:
             reading.fault = "its pages hold a single row, which leaves none to compare"
         if reading.pages >= MOST_PAGES:
             reading.fault = f"it did not end within {MOST_PAGES:,} pages"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from armillary.api import envelope
@@ -20,7 +20,9 @@ from armillary.errors import (
     AccessDenied,
     ApiError,
     ArmillaryError,
+    NotFound,
     RequestRejected,
+    TransientError,
     UnexpectedAnswer,
 )
 
@@ -34,6 +36,9 @@ MARGIN_SECONDS = 300.0
 
 MOST_MARGIN_SHARE = 0.2
 """Of a short life; else a token that lasts minutes were renewed at every request."""
+
+RENEW_AGAIN_SECONDS = 60.0
+"""After a renewal that got no answer; else each worker in turn would wait for the next one."""
 
 MILLISECONDS_ABOVE = 1e11
 """No moment in seconds is so large before the year 5138 (contract D1)."""
@@ -84,15 +89,18 @@ class Session:
     def ensure(self) -> None:
         """Have a token that lasts a while; asks Cadenza only where there is none.
 
+        A token that could not be renewed in time is used on: it lasts some minutes more, and a
+        refusal will tell.
+
         Raises:
             AccessDenied: email or password is wrong; asked once only.
-            ApiError: Cadenza did not answer.
+            ApiError: there is no token yet, and Cadenza did not answer.
         """
         if not self._due():
             return
         with self._one_at_a_time:
             if self._due():
-                self._renew()
+                self._renew_or_go_on()
 
     def renew(self, generation: int, *, by_login: bool = False) -> bool:
         """Replace the token of that generation, unless another worker has.
@@ -122,6 +130,16 @@ class Session:
         late = tokens.renew_at is not None and self._clock.monotonic() >= tokens.renew_at
         return late and self._connection.can_log_in
 
+    def _renew_or_go_on(self) -> None:
+        try:
+            self._renew()
+        except TransientError as error:
+            if not self._tokens.access:
+                raise
+            again_at = self._clock.monotonic() + RENEW_AGAIN_SECONDS
+            self._tokens = replace(self._tokens, renew_at=again_at)
+            logger.info("The session could not be renewed, the token is used on: %s", error)
+
     def _renew(self, *, by_login: bool = False) -> None:
         if self._refused is not None:
             raise self._refused
@@ -141,6 +159,7 @@ class Session:
         try:
             self._take(LOGIN, body)
         except (AccessDenied, RequestRejected) as error:
+            wrong = "address" if isinstance(error, NotFound) else "email or password"
             self._refused = AccessDenied(
                 f"Cadenza ({account.environment}) refuses the login of {account.email}.",
                 method="POST",
@@ -148,8 +167,8 @@ class Session:
                 status=error.status,
                 request_id=error.request_id,
                 detail=error.detail,
-                next_step="Correct email or password of the Cadenza account. The login is not "
-                "tried again by this process, lest the account be locked.",
+                next_step=f"Correct {wrong} of the Cadenza account. The login is not tried again "
+                "by this process, lest the account be locked.",
             )
         if self._refused is not None:
             raise self._refused
@@ -183,7 +202,11 @@ class Session:
         return self._clock.monotonic() + life - margin
 
     def _life_seconds(self, session: Mapping[str, Any]) -> float | None:
-        """From ``expiresIn``; only without it from ``expiresAt`` in either unit (contract D1)."""
+        """From ``expiresIn``; only without it from ``expiresAt`` in either unit (contract D1).
+
+        None also for an end that has passed by this machine's clock: the clocks differ (N2), and
+        a token that counts as ended were renewed at every request. A refusal will tell.
+        """
         lasts = envelope.whole(session.get("expiresIn"))
         if lasts is not None and lasts > 0:
             return float(lasts)
@@ -191,4 +214,5 @@ class Session:
         if ends is None:
             return None
         seconds = ends / 1000 if ends > MILLISECONDS_ABOVE else float(ends)
-        return max(0.0, seconds - self._clock.now().timestamp())
+        left = seconds - self._clock.now().timestamp()
+        return left if left > 0 else None
