@@ -22,6 +22,8 @@ class Delivery:
         warnings: What a person should look at although nothing was refused for it.
         live: It says how things stand now. Equal contents of a file are one delivery, and an old
             one once more is a mistake (F05); what is live may come to stand as it did before.
+        origin: Which of several services with the same kind of rows, such as production or UAT;
+            blank where there is only one.
     """
 
     content: bytes = field(repr=False)
@@ -31,6 +33,7 @@ class Delivery:
     delimiter: str = ","
     warnings: tuple[str, ...] = ()
     live: bool = False
+    origin: str = ""
 
 
 def file_delivery(definition: FileDefinition) -> Delivery:

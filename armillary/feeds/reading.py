@@ -48,6 +48,7 @@ class FeedReading:
         columns: The source's own columns, in order.
         content_sha256: Of the content, unpacked: tells whether this delivery came before. What is
             live never did: its own with each reading.
+        origin: Which of several services it is from; blank where there is only one.
     """
 
     records: pl.DataFrame
@@ -59,6 +60,7 @@ class FeedReading:
     source: str
     columns: tuple[str, ...]
     content_sha256: str = ""
+    origin: str = ""
 
 
 def read_feed(
@@ -112,6 +114,7 @@ def read_feed(
         source=source,
         columns=table.columns,
         content_sha256=_told_apart(hashing.result(), live=delivery.live),
+        origin=delivery.origin,
     )
 
 

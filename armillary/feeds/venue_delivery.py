@@ -98,6 +98,7 @@ def venue_delivery(cadenza: Cadenza, venue: str) -> Delivery:
         source=source,
         warnings=(*listed.notes, *_notes(rows, len(rows) - len(kept))),
         live=True,
+        origin=cadenza.connection.environment,
     )
 
 

@@ -40,6 +40,8 @@ class Delivery(msgspec.Struct, frozen=True):
     records: int
     run_id: str
     applied_at: datetime
+    origin: str = ""
+    """Which of several services it was from; blank where there is only one."""
 
 
 class FeedMemory(msgspec.Struct, frozen=True):

@@ -187,7 +187,13 @@ def remembered_after(
     if result.state in GOOD and undone:
         memory = memory.without_run(undone)
     elif result.state in GOOD and not only:
-        delivery = Delivery(judged.delivery_sha256, judged.plan.feed_records, result.run_id, now)
+        delivery = Delivery(
+            judged.delivery_sha256,
+            judged.plan.feed_records,
+            result.run_id,
+            now,
+            judged.delivery_origin,
+        )
         memory = memory.with_delivery(delivery)
     return memory.after(
         workspace_records=_records_now(memory, judged, result, only=only),

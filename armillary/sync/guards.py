@@ -37,7 +37,7 @@ class Baseline:
 
     feed_records: int | None = None
     superseded: str = ""
-    """Why this delivery is an old one; blank when it is not."""
+    """Why this delivery is an old one, or one of elsewhere; blank when it is neither."""
 
 
 def too_many_rejects(plan: Plan, limits: Limits) -> str:

@@ -38,6 +38,7 @@ class JudgedPlan:
     """Calls that must be left in the billing period whatever this plan still lacks."""
     delivery_sha256: str = ""
     """Of the delivery the plan was made of; blank for a plan that was made of none."""
+    delivery_origin: str = ""
 
     @property
     def refusal(self) -> str:
@@ -83,7 +84,7 @@ def judge_plan(
         remembered=Remembered(frozenset(memory.archived), echoes_frame(memory.echoes)),
         only=only,
     )
-    superseded = _superseded(memory, source)
+    superseded = _superseded(memory, source) or _from_elsewhere(memory, source)
     baseline = Baseline(memory.feed_records, superseded)
     found = judge(plan, definition.limits, baseline, only=only is not None)
     to_apply, withheld = allowed_changes(plan, found, approved)
@@ -103,10 +104,11 @@ def judge_plan(
             *source.warnings,
             *(overage if definition.quota == "overage" else ()),
             *_not_found(only, source),
-            *([f"Look at the file: {superseded}."] if superseded else []),
+            *([f"Look at the source: {superseded}."] if superseded else []),
         ),
         reserve_calls=definition.reserve_calls if definition.quota == "stop" else 0,
         delivery_sha256=source.content_sha256,
+        delivery_origin=source.origin,
     )
 
 
@@ -120,6 +122,17 @@ def _superseded(memory: FeedMemory, source: FeedReading) -> str:
     return (
         f"this very delivery was applied on {delivery.applied_at:%Y-%m-%d %H:%M} UTC by run "
         f"{delivery.run_id}, and {others} applied since: its changes would take theirs back"
+    )
+
+
+def _from_elsewhere(memory: FeedMemory, source: FeedReading) -> str:
+    """UAT has other instruments than production: what it lacks has not vanished."""
+    before = memory.deliveries[-1].origin if memory.deliveries else ""
+    if not before or not source.origin or before == source.origin:
+        return ""
+    return (
+        f"the instruments come from {source.origin}, and those of the last good run came from "
+        f"{before}: what the one lacks is not gone from the other"
     )
 
 

@@ -26,6 +26,7 @@ from armillary.sync.plan import iter_changes
 from simulator import Simulator
 from simulator.cadenza.config import CadenzaConfig
 from simulator.cadenza.switches import EnvelopeSwitches, ListSwitches, SessionSwitches
+from tests.conftest import MakeSimulator
 from tests.feeds.venues import LATER, closed_during_the_list, listed, opened
 from tests.sync.build import planned
 from tests.sync.chain import judged, open_client
@@ -288,3 +289,25 @@ def test_each_preset_gives_the_same_plan(
 ) -> None:
     sim, expected = venue
     assert under(sim, CadenzaConfig.preset(preset)) == expected
+
+
+def test_another_environment_of_cadenza_changes_nothing_unasked(
+    sim: Simulator, make_simulator: MakeSimulator
+) -> None:
+    """UAT lacks what production has: by the same feed it would all be archived."""
+    listed(sim, *YESTERDAY)
+    _, memory = synced(sim)
+    other = make_simulator()
+    listed(other, *YESTERDAY[:27], "NEW/USDT")
+    with opened(other) as cadenza, open_client(sim) as ptolemy:
+        deliver = functools.partial(venue_delivery, cadenza, "BINANCE")
+        made = judged(ptolemy, BINANCE, memory=memory, deliver=deliver)
+        first = judged(ptolemy, BINANCE, memory=FeedMemory(), deliver=deliver)
+    here, there = (each.cadenza_url.removeprefix("http://") for each in (sim, other))
+    assert [(kind.kind, kind.changes) for kind in made.withheld] == [("create", 1), ("archive", 1)]
+    assert all(kind.liftable for kind in made.withheld)
+    assert (
+        f"the instruments come from {there}, and those of the last good run came from {here}: what "
+        "the one lacks is not gone from the other"
+    ) in made.withheld[1].reason
+    assert first.withheld == (), "nothing is known of another environment"
