@@ -7,10 +7,14 @@ READY := $(VENV)/.ready
 # Else each worker compiles every test anew, each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup lint format bench lock clean
+.PHONY: demo up test setup lint format bench lock clean
 
 demo: setup
 	@$(BIN)/armillary demo
+
+# Not below a shell, which would get Ctrl-C too.
+up: setup
+	@exec $(BIN)/armillary up
 
 test: setup
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder

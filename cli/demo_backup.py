@@ -59,7 +59,7 @@ def scenes(store: Store, delivery: Path, control_url: str) -> Iterator[BackupSce
         return result
 
     store.client.create_bucket(Bucket=store.bucket)
-    _fill(control_url, delivery)
+    fill(control_url, delivery)
     yield BackupScene(
         "The night's backup",
         "The workspace has markets, listings and some made-up closing prices by now. All seven "
@@ -112,7 +112,8 @@ def _flip_a_byte(store: Store, backup: BackupResult) -> str:
     return largest.key.rpartition("/")[2]
 
 
-def _fill(control_url: str, delivery: Path) -> None:
+def fill(control_url: str, delivery: Path) -> None:
+    """Give the instruments of a delivery markets, listings, a holiday and made-up prices."""
     with delivery.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     listed = {f"{row['ticker']}.{row['mic']}".lower(): row for row in rows}

@@ -14,6 +14,7 @@ from cli.publish import publish
 from cli.restore import restore
 from cli.simulate import simulate
 from cli.sync import revert, sync
+from cli.up import up
 from cli.venues import venues
 from cli.verify import verify
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demo)
+app.command()(up)
 app.command()(sync)
 app.command()(revert)
 app.command()(venues)
