@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -20,20 +21,20 @@ from blocks.cadenza import CadenzaAccount
 _Definition = TypeVar("_Definition", bound=FeedDefinition)
 
 
-class Feed(Block):
+class Feed(Block, ABC):
     """Base of all feeds: gives out the definition that the rest of the collection works with."""
 
+    @abstractmethod
     def definition(self) -> FeedDefinition:
         """The feed as a plain value, without anything of Prefect."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver(self) -> Delivery:
         """Ask the source for its rows, as they are now.
 
         Raises:
             FeedRefused: the source as a whole cannot be trusted.
         """
-        raise NotImplementedError
 
     def _as(self, kind: type[_Definition]) -> _Definition:
         return kind.model_validate({key: value for key, value in self if key in kind.model_fields})
