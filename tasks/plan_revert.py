@@ -58,7 +58,7 @@ def plan_revert(
         plan = revert_plan(head, done, read_now(ptolemy, done, types), active_in_scope=active or 0)
     # Without a count there is nothing a share could be of: the absolute limits stand alone.
     found = judge(plan, limits, Baseline(), only=active is None)
-    to_apply, withheld = allowed_changes(plan, found, approved)
+    to_apply, withheld, _ = allowed_changes(plan, found, approved)
     cost = forecast(plan, ground, reading=calls.by_item(), to_apply=to_apply)
     return JudgedPlan(
         plan=plan,

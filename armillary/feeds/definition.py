@@ -55,6 +55,23 @@ class Limits(BaseModel):
         title="Largest share rejected",
         description="With more rejected rows than this nothing is written at all.",
     )
+    max_field_change_share: Share = Field(
+        0.5,
+        title="Largest share with one field changed",
+        description="A field that changes in more of the active records is withheld; the other "
+        "fields go on.",
+    )
+    max_field_clear_share: Share = Field(
+        0.1,
+        title="Largest share with one field emptied",
+        description="A field that is emptied in more of the active records is withheld.",
+    )
+    max_field_collapse_share: Share = Field(
+        0.2,
+        title="Largest share with one field collapsed",
+        description="A field that gets a tenth of the values it had, or fewer, in more of the "
+        "active records is withheld.",
+    )
     small_set_changes: Count = Field(
         3,
         title="Most changes of a small set",

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from armillary.sync.field_guard import WithheldField, with_field, without_fields
 from armillary.sync.guards import Withheld
 from armillary.sync.plan import Plan, sort_changes
 
@@ -19,36 +20,97 @@ _KEY = ["kind", "identifier", "fingerprint"]
 
 
 def allowed_changes(
-    plan: Plan, withheld: Sequence[Withheld], approved: pl.DataFrame | None
-) -> tuple[pl.DataFrame, list[Withheld]]:
+    plan: Plan,
+    withheld: Sequence[Withheld],
+    approved: pl.DataFrame | None,
+    fields: Sequence[WithheldField] = (),
+) -> tuple[pl.DataFrame, list[Withheld], list[WithheldField]]:
     """Split a plan into what may be applied and what stays withheld.
 
     Args:
         plan: today's plan.
-        withheld: what the guards say of it.
+        withheld: what the guards say of its kinds of change, the withheld fields left aside.
         approved: the changes of the approved plan (shape: ``Plan.changes``), if there is one.
+        fields: what the guards say of its fields.
 
     Returns:
-        The changes to apply, in order; and what is still withheld, with the figures left.
+        The changes to apply, in order, without withheld fields; and the kinds and the fields that
+        are still withheld, with the figures left.
     """
+    names = [entry.field for entry in fields]
     kinds = [entry.kind for entry in withheld]
-    free = plan.changes.filter(~pl.col("kind").is_in(kinds))
-    if approved is None or not kinds:
-        return free, list(withheld)
-    liftable = [entry.kind for entry in withheld if entry.liftable]
-    candidates = _fingerprinted(plan.changes.filter(pl.col("kind").is_in(liftable)))
+    free = without_fields(plan.changes, names).filter(~pl.col("kind").is_in(kinds))
+    allowed = free
+    if approved is not None and (kinds or names):
+        allowed = _with_lifted(plan, withheld, approved, names, free)
+    return (
+        allowed,
+        [*_kinds_left(plan, withheld, free, allowed), *_emptied(plan, kinds, names, free, allowed)],
+        [entry for each in fields if (entry := _field_left(plan, each, allowed)).changes],
+    )
+
+
+def _with_lifted(
+    plan: Plan,
+    withheld: Sequence[Withheld],
+    approved: pl.DataFrame,
+    fields: Sequence[str],
+    free: pl.DataFrame,
+) -> pl.DataFrame:
+    """What is free, and what the approved plan has in the very same form, whole."""
+    fixed = [entry.kind for entry in withheld if not entry.liftable]
+    kinds = [entry.kind for entry in withheld if entry.liftable]
+    of_kinds = plan.changes.filter(pl.col("kind").is_in(kinds))
+    of_fields = with_field(plan.changes, fields).filter(~pl.col("kind").is_in([*kinds, *fixed]))
+    candidates = _fingerprinted(pl.concat([of_kinds, of_fields]))
     lifted = candidates.join(_fingerprinted(approved), on=_KEY, how="semi").drop("fingerprint")
-    counts = dict(lifted.group_by("kind").len().iter_rows())
-    left = [_remaining(entry, int(counts.get(entry.kind, 0))) for entry in withheld]
-    return sort_changes(pl.concat([free, lifted])), [entry for entry in left if entry.changes]
+    trimmed = free.join(lifted, on=["kind", "identifier"], how="anti")
+    return sort_changes(pl.concat([trimmed, lifted]))
 
 
-def _remaining(entry: Withheld, lifted: int) -> Withheld:
-    if not lifted:
-        return entry
-    rest = entry.changes - lifted
+def _kinds_left(
+    plan: Plan, withheld: Sequence[Withheld], free: pl.DataFrame, allowed: pl.DataFrame
+) -> list[Withheld]:
+    left = []
+    for entry in withheld:
+        before = plan.count(entry.kind) - _count(free, entry.kind)
+        rest = plan.count(entry.kind) - _count(allowed, entry.kind)
+        if rest == before:
+            left.append(replace(entry, changes=rest))
+        elif rest:
+            reason = f"{rest} of {before} are not in the approved plan ({entry.reason})"
+            left.append(replace(entry, changes=rest, reason=reason))
+    return left
+
+
+def _emptied(
+    plan: Plan,
+    kinds: Sequence[str],
+    fields: Sequence[str],
+    free: pl.DataFrame,
+    allowed: pl.DataFrame,
+) -> list[Withheld]:
+    """The updates of which nothing is left without the withheld fields."""
+    if "update" in kinds or _count(free, "update") == plan.count("update"):
+        return []
+    rest = plan.count("update") - _count(allowed, "update")
+    what = "field is" if len(fields) == 1 else "fields are"
+    reason = f"nothing else of them changes; {', '.join(fields)}: the {what} withheld"
+    return [Withheld("update", rest, reason)] if rest else []
+
+
+def _field_left(plan: Plan, entry: WithheldField, allowed: pl.DataFrame) -> WithheldField:
+    rest = (
+        with_field(plan.changes, [entry.field]).height - with_field(allowed, [entry.field]).height
+    )
+    if rest in {entry.changes, 0}:
+        return replace(entry, changes=rest)
     reason = f"{rest} of {entry.changes} are not in the approved plan ({entry.reason})"
     return replace(entry, changes=rest, reason=reason)
+
+
+def _count(changes: pl.DataFrame, kind: str) -> int:
+    return changes.filter(pl.col("kind") == kind).height
 
 
 def _fingerprinted(changes: pl.DataFrame) -> pl.DataFrame:

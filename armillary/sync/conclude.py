@@ -64,7 +64,7 @@ def conclude(
         state=final_state(
             mode=mode,
             counted=counted,
-            withheld=list(withheld),
+            withheld=[*withheld, *(entry.field for entry in judged.withheld_fields)],
             rejected_rows=plan.rejects.height,
             stopped=stopped,
             stopped_by_rejects=bool(judged.too_many_rejects)
@@ -94,8 +94,11 @@ def conclude(
         record=record,
         missing_kept=plan.missing_kept,
         stopped=stopped,
-        withheld_because={entry.kind: entry.reason for entry in judged.withheld},
-        approve_command=approve_command.replace("DIGEST", plan.digest) if withheld else "",
+        withheld_fields={entry.field: entry.changes for entry in judged.withheld_fields},
+        withheld_because=judged.withheld_because,
+        approve_command=approve_command.replace("DIGEST", plan.digest)
+        if withheld or judged.withheld_fields
+        else "",
         rejected_because=reasons,
         rejected_examples=_examples(judged, outcomes, reasons),
         unknown_because=dict(list(counted.unknown_reasons.items())[:MOST_REASONS]),

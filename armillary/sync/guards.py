@@ -47,7 +47,7 @@ def too_many_rejects(plan: Plan, limits: Limits) -> str:
         return ""
     return (
         f"{rejected} of {plan.feed_rows} rows of the source were rejected; the feed allows "
-        f"{_percent(limits.max_reject_share)} (limits.max_reject_share)"
+        f"{percent(limits.max_reject_share)} (limits.max_reject_share)"
     )
 
 
@@ -121,8 +121,8 @@ def _over_share(plan: Plan, kind: str, most_share: float, name: str, small_set: 
     if changes <= most_share * active:
         return ""
     return (
-        f"{changes} {kind}s of {active} active records are {_percent(changes / active)}; the feed "
-        f"allows {_percent(most_share)} (limits.{name})"
+        f"{changes} {kind}s of {active} active records are {percent(changes / active)}; the feed "
+        f"allows {percent(most_share)} (limits.{name})"
     )
 
 
@@ -138,11 +138,12 @@ def _archive_doubts(plan: Plan, limits: Limits, baseline: Baseline) -> Iterator[
     if last and plan.feed_records < (1 - limits.max_shrink_share) * last:
         yield (
             f"the feed shrank from {last} records at its last good run to {plan.feed_records}; it "
-            f"may shrink by {_percent(limits.max_shrink_share)} (limits.max_shrink_share)"
+            f"may shrink by {percent(limits.max_shrink_share)} (limits.max_shrink_share)"
         )
     if not plan.trusted:
         yield f"the workspace could not be read reliably: {plan.doubt}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as people write it: ``33.3%``."""
     return f"{share:.1%}".replace(".0%", "%")

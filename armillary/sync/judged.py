@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
 from armillary.sync.approval import allowed_changes
 from armillary.sync.existing import Existing
+from armillary.sync.field_guard import WithheldField, judge_fields, without_fields
 from armillary.sync.forecast import Forecast, forecast, shortage
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
@@ -26,7 +27,7 @@ class JudgedPlan:
 
     plan: Plan
     to_apply: pl.DataFrame
-    """The changes that are not withheld (shape: ``Plan.changes``)."""
+    """The changes that are not withheld (shape: ``Plan.changes``), without withheld fields."""
     withheld: tuple[Withheld, ...]
     cost: Forecast
     too_many_rejects: str
@@ -39,6 +40,13 @@ class JudgedPlan:
     delivery_sha256: str = ""
     """Of the delivery the plan was made of; blank for a plan that was made of none."""
     delivery_origin: str = ""
+    withheld_fields: tuple[WithheldField, ...] = ()
+
+    @property
+    def withheld_because(self) -> dict[str, str]:
+        """The reason for each kind of change, and each ``field <key>``, that is withheld."""
+        kinds = {entry.kind: entry.reason for entry in self.withheld}
+        return kinds | {f"field {entry.field}": entry.reason for entry in self.withheld_fields}
 
     @property
     def refusal(self) -> str:
@@ -86,8 +94,11 @@ def judge_plan(
     )
     superseded = _superseded(memory, source) or _from_elsewhere(memory, source)
     baseline = Baseline(memory.feed_records, superseded)
-    found = judge(plan, definition.limits, baseline, only=only is not None)
-    to_apply, withheld = allowed_changes(plan, found, approved)
+    fields = judge_fields(plan, definition.limits) if only is None else []
+    rest = without_fields(plan.changes, [entry.field for entry in fields])
+    # What is left without those fields is judged as if they had not changed at all.
+    found = judge(replace(plan, changes=rest), definition.limits, baseline, only=only is not None)
+    to_apply, withheld, fields = allowed_changes(plan, found, approved, fields)
     cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply)
     short = shortage(cost, remaining=remaining_calls, reserve_calls=definition.reserve_calls)
     overage = (f"Overage: {short}; the excess is billed.",) if short else ()
@@ -109,6 +120,7 @@ def judge_plan(
         reserve_calls=definition.reserve_calls if definition.quota == "stop" else 0,
         delivery_sha256=source.content_sha256,
         delivery_origin=source.origin,
+        withheld_fields=tuple(fields),
     )
 
 

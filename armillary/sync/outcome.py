@@ -116,7 +116,10 @@ class SyncResult:
     missing_kept: int = 0
     stopped: str = ""
     """Why the run ended early; blank when it did not."""
+    withheld_fields: dict[str, int] = field(default_factory=dict)
+    """Fields that a guard withholds, and in how many records; the rest of those records goes on."""
     withheld_because: dict[str, str] = field(default_factory=dict)
+    """By kind of change, or by ``field <key>``."""
     rejected_because: dict[str, int] = field(default_factory=dict)
     rejected_examples: dict[str, str] = field(default_factory=dict)
     """One change or row for each of those reasons."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from armillary.markdown import plain
 from armillary.sync.outcome import State, SyncResult
 from armillary.sync.plan import KINDS
 
@@ -32,7 +33,7 @@ def summary(result: SyncResult) -> str:
         f"`{result.run_id}`.",
     ]
     if result.stopped:
-        parts.append(f"**Why it stopped:** {result.stopped}")
+        parts.append(f"**Why it stopped:** {plain(result.stopped)}")
     parts.append(_counts(result))
     parts += _section("Withheld by a guard", result.withheld_because.items())
     if result.state in APPROVABLE:
@@ -84,7 +85,7 @@ def _counts(result: SyncResult) -> str:
 
 
 def _section(title: str, entries: Iterable[tuple[str, Any]]) -> list[str]:
-    lines = [f"- {key}: {value}" if value != "" else f"- {key}" for key, value in entries]
+    lines = ["- " + plain(f"{key}: {value}" if value != "" else key) for key, value in entries]
     return [f"## {title}", "\n".join(lines)] if lines else []
 
 

@@ -57,6 +57,38 @@ def test_a_source_that_got_worse_since_is_withheld_again(
     assert accounted(result)
 
 
+def test_a_field_that_changed_as_a_whole_waits_for_a_person_and_the_rest_does_not(
+    sim: Simulator, run_sync: RunSync, run_revert: RunRevert, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    delivered = [row | {"lot": "1"} for row in ROWS[:58]]
+    delivered[3] = delivered[3] | {"name": "Renamed"}
+    feed = vendor(csv_file(tmp_path / "v.csv", delivered))
+    state = run_sync(sim, feed)
+    result = result_of(state)
+    assert state.name == "Withheld"
+    assert "lot_size changes in 58 of 60 active records, 96.7%; the feed allows" in state.message
+    assert "lot_size gets one value where 58 of 60 active records have 58 now" in state.message
+    assert result.withheld_fields == {"lot_size": 58}
+    assert result.withheld == {"restore": 0, "create": 0, "update": 57, "archive": 0}
+    assert result.applied == {"restore": 0, "create": 0, "update": 1, "archive": 2}
+    assert accounted(result)
+    now = {row["identifier"]: row for row in sim.state()["instruments"]}
+    assert now["co0003.ax"]["name"] == "Renamed"
+    assert now["co0003.ax"]["field_values"]["lot_size"] == "3.5"
+
+    # What was withheld was never there: undoing the run touches the name and the archives alone.
+    undone = result_of(run_revert(sim, result.run_id, "plan"))
+    assert undone.planned == {"restore": 2, "create": 0, "update": 1, "archive": 0}
+
+    again = result_of(run_sync(sim, feed, "plan"))
+    approved = run_sync(sim, feed, approve=again.digest)
+    assert approved.name == "Completed"
+    assert result_of(approved).applied["update"] == 58
+    now = {row["identifier"]: row for row in sim.state()["instruments"]}
+    assert {now[row["id"]]["field_values"]["lot_size"] for row in delivered} == {"1"}
+
+
 @pytest.mark.parametrize("digest", ["", "0" * 64, "../../etc"])
 def test_an_unknown_digest_is_refused_before_anything_is_read(
     sim: Simulator, run_sync: RunSync, tmp_path: Path, digest: str
