@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from prefect.blocks.core import Block
-from pydantic import Field, HttpUrl
+from pydantic import Field, FieldSerializationInfo, HttpUrl, field_serializer
 
 from armillary.errors import ConfigurationError
 from armillary.feeds.cadenza_definition import CadenzaDefinition
@@ -15,6 +15,7 @@ from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.delivery import Delivery, file_delivery
 from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.loading import load_feed
+from armillary.feeds.location import shown
 from armillary.feeds.venue_delivery import venue_delivery
 from blocks.cadenza import CadenzaAccount
 
@@ -57,6 +58,12 @@ class FileFeed(FileDefinition, Feed):
     _block_type_slug = "file-feed"
     _description = "A vendor's file of instruments, how it maps, and what it owns."
     _documentation_url = HttpUrl("https://www.ptolemy.cloud/docs/guides/sync-instruments")
+
+    @field_serializer("url")
+    def _shown(self, url: str, info: FieldSerializationInfo) -> str:
+        """Whole where the block is stored; what a run is called with stays readable for all."""
+        stored = isinstance(info.context, dict) and info.context.get("include_secrets") is True
+        return url if stored else shown(url)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpcore
@@ -27,6 +27,9 @@ _KEEP_IDLE_SECONDS = 4.0
 """Below the five seconds after which common servers hang up on an idle connection."""
 
 _WRITE_BYTES = 64 * 1024
+
+_PACKED_BYTES = 16 * 1024
+"""Unpacked at a time: deflate makes at most a thousandfold of it."""
 
 _PROBE_SECONDS = 60
 """A refresh of a venue is silent for many minutes, and routers forget what is so long at rest."""
@@ -89,7 +92,7 @@ class Wire(httpx.BaseTransport):
             body = _whole(response.iter_stream())
         finally:
             response.close()
-        return httpx.Response(response.status, headers=response.headers, content=body)
+        return _unpacked(httpx.Headers(response.headers), response.status, body)
 
     def close(self) -> None:
         """Close every connection."""
@@ -177,6 +180,27 @@ def _whole(chunks: Iterable[bytes]) -> bytes:
             raise AnswerTooLong(f"more than {MAX_ANSWER_BYTES} bytes")
         kept.append(chunk)
     return b"".join(kept)
+
+
+class _Pieces(httpx.SyncByteStream):
+    """A packed body in pieces so small that what one unpacks to fits into memory."""
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self._packed), _PACKED_BYTES):
+            yield self._packed[start : start + _PACKED_BYTES]
+
+
+def _unpacked(headers: httpx.Headers, status: int, body: bytes) -> httpx.Response:
+    """The answer, its body unpacked as far as an answer may be long: 300 KB can hold 300 MB."""
+    if "content-encoding" in headers:
+        packed = httpx.Response(status, headers=headers, stream=_Pieces(body))
+        body = _whole(packed.iter_bytes())
+        for name in ("content-encoding", "content-length"):
+            headers.pop(name, None)
+    return httpx.Response(status, headers=headers, content=body)
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from armillary.backup.outcome import size
 from armillary.errors import ArmillaryError
+from armillary.markdown import plain
 
 Depth = Literal["present", "content", "restore"]
 
@@ -143,7 +144,7 @@ def summary(result: Verified) -> str:
     parts = [f"# Backup {result.backup_id}: {result.state}", verified_message(result)]
     if result.problems:
         rows = ["| file | what is wrong |", "|---|---|"]
-        rows += [f"| `{it.subject}` | {_cell(it.what)} |" for it in result.problems]
+        rows += [f"| `{it.subject}` | {plain(it.what)} |" for it in result.problems]
         parts.append("\n".join(rows))
     if result.recovery is not None:
         parts += _recovered(result.recovery)
@@ -172,10 +173,5 @@ def _recovered(told: Recovery) -> list[str]:
     rows += [f"| {' | '.join(row.values())} |" for row in recovered_rows(told)]
     parts = [f"## Restored into `{told.workspace}`", "\n".join(rows)]
     if told.differences:
-        parts.append("## What differs\n\n" + "\n".join(f"- {_cell(d)}" for d in told.differences))
+        parts.append("## What differs\n\n" + "\n".join(f"- {plain(d)}" for d in told.differences))
     return [*parts, *told.left_over]
-
-
-def _cell(text: str) -> str:
-    """Names of records may hold what would end a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")

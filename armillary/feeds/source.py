@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import logging
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -52,44 +54,72 @@ def _inside(packing: Packing | None) -> str:
 
 def _read(url: str, name: str) -> bytes:
     try:
-        files, path = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise ConfigurationError(
+        return _content(url, name)
+    except FeedRefused as error:
+        refusal: FeedRefused | ConfigurationError = error
+    except _Unusable as error:
+        refusal = ConfigurationError(
             f"The address {name} cannot be opened: {error}.",
             next_step="Mend the address, or install the package named, then start again.",
-        ) from None
-    # The errors below carry addresses, and addresses carry tokens: hence `from None` throughout.
-    try:
-        before = files.info(path)
-        if before.get("type") == "directory":
-            raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
-        with files.open(path, "rb") as stream:
-            content = _limited(stream, name, expected_bytes=before.get("size"))
-        files.invalidate_cache()
-        after = files.info(path)
+        )
     except FileNotFoundError:
-        raise FeedRefused(
+        refusal = FeedRefused(
             f"{name} has not been delivered: there is no such file.",
             next_step="Nothing was written. Start the sync again when the file is there, or mend "
             "the address in the feed definition.",
-        ) from None
+        )
     except PermissionError:
-        raise FeedRefused(
+        refusal = FeedRefused(
             f"{name} may not be read by this user or with these credentials.",
             next_step="Nothing was written. Give read access, then start the sync again.",
-        ) from None
-    except FeedRefused:
-        raise
+        )
     except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
-        raise FeedRefused(
-            f"{name} could not be read to its end ({type(error).__name__})."
-        ) from None
-    if _marks(before) != _marks(after):
+        refusal = FeedRefused(f"{name} could not be read to its end ({type(error).__name__}).")
+    # Out here, because an error keeps the one it was raised beside, even `from None`: that one
+    # carries the address, and addresses carry tokens.
+    raise refusal
+
+
+class _Unusable(Exception):
+    """The address names no file system that is there."""
+
+
+def _content(url: str, name: str) -> bytes:
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise _Unusable(str(error)) from None
+    before = files.info(path)
+    if before.get("type") == "directory":
+        raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
+    with files.open(path, "rb") as stream:
+        content = _limited(stream, name, expected_bytes=before.get("size"))
+    files.invalidate_cache()
+    if _marks(before) != _marks(files.info(path)):
         raise FeedRefused(
             f"{name} changed while it was read: it is still being written.",
             next_step="Nothing was written. Start the sync again when the file is complete.",
         )
     return content
+
+
+class _WithoutAddresses(logging.Filter):
+    """fsspec writes whole addresses to its log, with passwords and signatures in them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _ADDRESS.sub(_as_shown, record.getMessage()), None
+        record.exc_info = None
+        return True
+
+
+def _as_shown(found: re.Match[str]) -> str:
+    return shown(found[0])
+
+
+_ADDRESS = re.compile(r"[a-z0-9+]+://[^\s'\"]+")
+
+for _name in ("fsspec", "fsspec.http"):
+    logging.getLogger(_name).addFilter(_WithoutAddresses())
 
 
 def _marks(info: dict[str, Any]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from armillary.markdown import plain
+
 What = Literal["changed", "added", "removed", "archived", "restored"]
 
 EXIT_CODES = {"Completed": 0, "Failed": 1}
@@ -148,9 +150,4 @@ def _table(rows: Sequence[dict[str, str]]) -> str:
     if not rows:
         return "Neither backup holds any type that the other one has."
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Names of records may hold what would end a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)

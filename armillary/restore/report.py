@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from armillary.markdown import plain
 from armillary.restore.outcome import HEADLINES, RestoreResult, State
 
 MOST_VALUE_LETTERS = 60
@@ -245,4 +246,4 @@ def _markdown_table(rows: Sequence[dict[str, Any]]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return plain(str(value))

@@ -51,13 +51,13 @@ class FolderStore:
     def write(self, key: str, content: bytes) -> None:
         """Replace the object by writing beside it and renaming."""
         path = self._path(key)
-        with self._usable(), _part(path, content) as part:
+        with self._usable(), self._private(), _part(path, content) as part:
             part.replace(path)
 
     def create(self, key: str, content: bytes) -> bool:
         """Make the object: True if it was made, False if there was one."""
         path = self._path(key)
-        with self._usable():
+        with self._usable(), self._private():
             if path.exists():
                 return False
             with _part(path, content) as part:
@@ -114,6 +114,12 @@ class FolderStore:
             yield
         except OSError as error:
             raise unusable(self.place, error) from error
+
+    @contextmanager
+    def _private(self) -> Iterator[None]:
+        """The folder is there; one made here is its user's alone, and so is all below it."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
 
     @contextmanager
     def _locked(self, folder: Path) -> Iterator[bool]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from armillary.markdown import plain
+
 Against = Literal["instruments", "listings"]
 
 EXIT_CODES = {"Completed": 0, "Failed": 1}
@@ -205,9 +207,4 @@ def _differing(found: Differing) -> dict[str, str]:
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Names of instruments may hold what would end a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from armillary.markdown import plain
 from armillary.venues.outcome import (
     HEADLINES,
     TO_REPEAT,
@@ -146,7 +147,7 @@ def _rejected(outcome: VenueOutcome) -> list[str]:
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
-    listed = "\n".join(f"- {line}" for line in lines)
+    listed = "\n".join(f"- {plain(line)}" for line in lines)
     return [f"## {title}\n\n{listed}"] if lines else []
 
 
