@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     cadenza_token: SecretStr = Field(
         SecretStr(""), description="Access token of Cadenza instead of an account; lasts an hour."
     )
+    heartbeat_url: SecretStr = Field(
+        SecretStr(""),
+        description="Address that scheduled runs ping, as services like healthchecks.io take it; "
+        "{flow} and {deployment} in it stand for the names.",
+    )
     runs: str = Field(
         default_factory=_user_data_folder,
         description="Folder or s3:// address where runs leave what the next one needs.",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from armillary.api.models import Workspace
 from armillary.api.ptolemy import Ptolemy
@@ -17,14 +16,17 @@ from armillary.backup.journal import Coverage
 from armillary.backup.making import BackupInMaking
 from armillary.backup.opening import open_backup
 from armillary.backup.outcome import BackupResult, result_of
-from armillary.backup.resources import ResourceType, chosen_types
+from armillary.backup.resources import chosen_types
 from armillary.clock import SystemClock
 from armillary.errors import ArmillaryError
 from armillary.runs.lease import held
 from armillary.settings import Settings
 from blocks import BackupStore, PtolemyWorkspace
+from blocks.form_values import NONE_NAMED, ResourceTypes
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.backup_run import backup_ended, backup_refused
 from tasks.call_count import CallCount
+from tasks.clean_up import clean_up
 from tasks.make_backup import make_backup, scheduled, survey_backup, sweep_uploads
 from tasks.report_backup import report_backup
 from tasks.sync_run import WORKERS, open_runs
@@ -35,12 +37,17 @@ from tasks.sync_run import WORKERS, open_runs
     flow_run_name="back up {workspace.workspace}",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
     task_runner=WORKERS,
 )
 def backup_workspace(
     workspace: PtolemyWorkspace,
     store: BackupStore,
-    resource_types: Annotated[list[ResourceType] | None, Field(max_length=7)] = None,
+    resource_types: ResourceTypes = NONE_NAMED,
     include_archived: bool = True,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the service's own word
     filter: dict[str, Any] | None = None,  # noqa: A002 - the service's own word
@@ -51,8 +58,10 @@ def backup_workspace(
 
     Args:
         workspace: The workspace to back up. Its robot needs the role Member to start exports.
-        store: Where the backup goes.
-        resource_types: What to export; empty means all seven types. The order is fixed.
+            Untouched: the deployment's own, even where the form shows none.
+        store: Where the backup goes. Untouched: the deployment's own, even where the form shows
+            none.
+        resource_types: What to export, in an order that is fixed. None selected: all seven types.
         include_archived: Whether archived records are exported too.
         format: Of the exported files.
         filter: Ptolemy's own filter, for a backup of a part. Such a backup is a subset.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -14,6 +14,8 @@ from armillary.restore.compare_backups import changes_between
 from armillary.restore.compared import Compared
 from armillary.restore.two_backups import two_backups
 from blocks import BackupStore
+from blocks.form_values import BackupId, Text, text_or
+from tasks.alerts import tell_crash, tell_end
 from tasks.backup_run import backup_refused
 from tasks.boundary import step
 from tasks.compare_run import compared_ended, report_compared
@@ -25,17 +27,19 @@ from tasks.report import progress_artifact
     flow_run_name="compare {first} with {second}",
     retries=0,
     persist_result=False,
+    on_failure=[tell_end],
+    on_crashed=[tell_crash],
 )
 def compare_backups(
     store: BackupStore,
-    first: str = "previous",
-    second: str = "latest",
-    workspace: str | None = None,
+    first: Annotated[str, text_or("previous")] = "previous",
+    second: BackupId = "latest",
+    workspace: Text = "",
 ) -> State[Any]:
     """Compare two backups of one workspace.
 
     Args:
-        store: Where they lie.
+        store: Where they lie. Untouched: the deployment's own, even where the form shows none.
         first: Id of the backup that changes are told from; "previous" is the newest complete one
             that is older than the other.
         second: Id of the backup that they lead to; "latest" is the newest complete one.

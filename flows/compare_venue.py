@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -13,6 +13,8 @@ from armillary.feeds.cadenza_definition import INSTRUMENT_TYPE
 from armillary.venues.reconcile import reconcile
 from armillary.venues.reconciled import Against, VenueComparison
 from blocks import CadenzaAccount, PtolemyWorkspace
+from blocks.form_values import GivenText, Text, text_or
+from tasks.alerts import tell_crash, tell_end
 from tasks.call_count import CallCount
 from tasks.compare_venue import (
     comparison_ended,
@@ -28,24 +30,28 @@ from tasks.compare_venue import (
     flow_run_name="compare {venue} with {against} in {workspace.workspace}",
     retries=0,
     persist_result=False,
+    on_failure=[tell_end],
+    on_crashed=[tell_crash],
 )
 def compare_venue(
     account: CadenzaAccount,
-    venue: str,
+    venue: GivenText,
     workspace: PtolemyWorkspace,
     against: Literal["instruments", "listings"] = "instruments",
-    instrument_type: str = INSTRUMENT_TYPE,
-    market: str | None = None,
+    instrument_type: Annotated[str, text_or(INSTRUMENT_TYPE)] = INSTRUMENT_TYPE,
+    market: Text = "",
 ) -> State[Any]:
     """Compare a venue in Cadenza with a workspace: what is missing, what differs. Writes nothing.
 
     Args:
-        account: The Cadenza account that reads the venue.
+        account: The Cadenza account that reads the venue. Untouched: the deployment's own, even
+            where the form shows none.
         venue: Name of the venue, as BINANCE.
-        workspace: The workspace to compare with.
+        workspace: The workspace to compare with. Untouched: the deployment's own, even where the
+            form shows none.
         against: "instruments" of a type whose field venue is this venue, or "listings" of a market.
-        instrument_type: Identifier of that type.
-        market: Identifier of the market, for listings. Empty means the venue in small letters.
+        instrument_type: Identifier of that type, for instruments.
+        market: Identifier of the market, for listings. Empty: the venue in small letters.
     """
     try:
         with account.connect() as cadenza, workspace.connect() as ptolemy:

@@ -17,8 +17,11 @@ from armillary.errors import ArmillaryError
 from armillary.runs.lease import held
 from armillary.settings import Settings
 from blocks import BackupStore
+from blocks.form_values import Text, Zone
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.backup_run import backup_refused, pruned_ended
 from tasks.boundary import step
+from tasks.clean_up import clean_up
 from tasks.report_backup import report_pruned
 from tasks.sync_run import open_runs
 
@@ -30,32 +33,38 @@ Count = Annotated[int, Field(ge=0, le=10_000)]
     flow_run_name="prune backups ({mode})",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
 )
 def prune_backups(
     store: BackupStore,
+    mode: Literal["plan", "apply"] = "plan",
     keep_last: Count = 0,
     keep_daily: Count = 0,
     keep_weekly: Count = 0,
     keep_monthly: Count = 0,
     keep_yearly: Count = 0,
-    zone: str = "UTC",
-    workspace: str | None = None,
-    mode: Literal["plan", "apply"] = "plan",
+    zone: Zone = "UTC",
+    workspace: Text = "",
 ) -> State[Any]:
     """Remove backups that no rule keeps.
 
     The newest complete backup of everything and the newest proven one always stay.
 
     Args:
-        store: Where the backups lie.
-        keep_last: So many newest ones stay.
-        keep_daily: The newest of each of so many days stays.
-        keep_weekly: The same for weeks, Monday to Sunday.
-        keep_monthly: The same for months.
-        keep_yearly: The same for years.
-        zone: Whose midnight ends a day, as in Europe/Zurich.
-        workspace: Slug of the workspace; needed when the store holds backups of several.
+        store: Where the backups lie. Untouched: the deployment's own, even where the form shows
+            none.
         mode: "plan" removes nothing and shows what would go; "apply" removes.
+        keep_last: So many of the newest stay.
+        keep_daily: The newest of each of so many days stays.
+        keep_weekly: The newest of each of so many weeks stays, Monday to Sunday.
+        keep_monthly: The newest of each of so many months stays.
+        keep_yearly: The newest of each of so many years stays.
+        zone: Time zone whose midnight ends a day, as Europe/Zurich.
+        workspace: Slug of the workspace; needed when the store holds backups of several.
     """
     subject = workspace or store.prefix or store.bucket
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.runtime import deployment, flow_run
-from pydantic import Field
+from prefect.runtime import flow_run
 
 from armillary.errors import ArmillaryError, ConfigurationError, LeaseHeld
 from armillary.sync.ground import Ground
@@ -27,7 +26,10 @@ from armillary.venues.published import (
 )
 from armillary.venues.source import check_source, identifiers_of
 from blocks import CadenzaAccount, CadenzaFeed, PtolemyWorkspace
+from blocks.form_values import NONE_NAMED, GivenText, Text, Texts
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
+from tasks.clean_up import clean_up
 from tasks.read_workspace import survey_workspace
 from tasks.report_publish import published_ended, report_published
 from tasks.sync_feed import sync_feed
@@ -40,29 +42,38 @@ from tasks.venues import list_venues, refresh_venues
     flow_run_name="publish {venue} of {account.environment} into {workspace.workspace} ({mode})",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
     task_runner=WORKERS,
 )
 def publish_venue(
     account: CadenzaAccount,
-    venue: str,
+    venue: GivenText,
     workspace: PtolemyWorkspace,
-    feed: CadenzaFeed | None = None,
-    symbols: Annotated[list[str] | None, Field(max_length=1000)] = None,
     mode: Literal["plan", "apply"] = "plan",
-    approve: str | None = None,
+    symbols: Texts = NONE_NAMED,
+    approve: Text = "",
+    feed: CadenzaFeed | None = None,
 ) -> State[Any]:
     """Refresh a venue in Cadenza, then bring its instruments into a workspace.
 
     Args:
-        account: The Cadenza account that refreshes and reads the venue.
+        account: The Cadenza account that refreshes and reads the venue. Untouched: the deployment's
+            own, even where the form shows none.
         venue: Name of the venue, as BINANCE.
-        workspace: The workspace to bring into line with the venue.
-        feed: How the venue's instruments map, where the usual way does not fit. Of this venue.
-        symbols: Limit refresh and sync to these, as BTC/USDT. Such a run never archives. Empty
-            means the whole venue.
+        workspace: The workspace to bring into line with the venue. Untouched: the deployment's own,
+            even where the form shows none.
         mode: "plan" writes nothing in either service and shows what would change in Ptolemy by the
             copy Cadenza has now; "apply" refreshes and writes.
-        approve: Digest of a plan whose withheld changes a person has looked at and lets through.
+        symbols: Limit refresh and sync to these, as BTC/USDT. Such a run never archives. No items:
+            the whole venue.
+        approve: Digest of a plan whose withheld changes you have looked at and let through, from
+            its report. Usually empty.
+        feed: How the venue's instruments map, where the usual way does not fit. Of this venue.
+            None: the usual way.
     """
     name = venue.strip()
     try:
@@ -113,13 +124,12 @@ class PublishRun(SyncRun):
     def approve_command(self) -> str:
         """How this very run is started again with an approval: by its deployment, or by hand."""
         symbols = self.choice.symbols
-        if deployment.name:
+        if self.deployed:
             told = {"venue": self.venue, "mode": "apply", "approve": "DIGEST"}
             given = [f"{key}={value}" for key, value in told.items()]
             if symbols:
                 given.append(f"symbols={json.dumps(symbols)}")
-            name = f"{flow_run.flow_name}/{deployment.name}"
-            words = ["prefect", "deployment", "run", name]
+            words = ["prefect", "deployment", "run", self.deployed]
             words += [word for pair in given for word in ("--param", pair)]
             return shlex.join(words)
         words = ["armillary", "publish", self.venue]

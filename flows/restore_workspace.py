@@ -6,18 +6,16 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from pydantic import Field
 
 from armillary.api.models import Workspace
 from armillary.api.ptolemy import Ptolemy
 from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Backup, Catalogue, workspace_folder
-from armillary.backup.resources import ResourceType
 from armillary.errors import ArmillaryError, ConfigurationError
 from armillary.restore.begun import BegunRestore
 from armillary.restore.differing_rows import write_differing_rows
@@ -28,7 +26,18 @@ from armillary.restore.selection import Selection
 from armillary.runs.lease import Lease
 from armillary.runs.record import RunRecord
 from blocks import BackupStore, PtolemyWorkspace
+from blocks.form_values import (
+    NONE_NAMED,
+    BackupId,
+    GivenText,
+    OnExisting,
+    ResourceTypes,
+    Text,
+    Texts,
+)
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
+from tasks.clean_up import clean_up
 from tasks.report import progress_artifact
 from tasks.report_restore import report_restore
 from tasks.restore_run import (
@@ -49,40 +58,48 @@ from tasks.sync_run import WORKERS, open_runs
     flow_run_name="restore {backup} into {target.workspace} ({mode})",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
     task_runner=WORKERS,
 )
 def restore_workspace(
     store: BackupStore,
     target: PtolemyWorkspace,
-    into: str,
-    backup: str = "latest",
-    resource_types: Annotated[list[ResourceType] | None, Field(max_length=7)] = None,
-    identifiers: list[str] | None = None,
-    on_existing: Literal["skip", "update", "fail"] | None = None,
-    allow_source: bool = False,
+    into: GivenText,
     mode: Literal["plan", "apply"] = "plan",
-    workspace: str | None = None,
+    on_existing: OnExisting = "",
+    backup: BackupId = "latest",
+    resource_types: ResourceTypes = NONE_NAMED,
+    identifiers: Texts = NONE_NAMED,
+    allow_source: bool = False,
+    workspace: Text = "",
 ) -> State[Any]:
     """Restore a backup into a workspace.
 
     Args:
-        store: Where the backup lies.
+        store: Where the backup lies. Untouched: the deployment's own, even where the form shows
+            none.
         target: The workspace to restore into. Its robot needs the role Member, for a plan too.
+            Untouched: the deployment's own, even where the form shows none.
         into: Slug or UUID of that workspace, typed once more: it must be the target's.
-        backup: Id of the backup; "latest" stands for the newest complete one of everything.
-        resource_types: What to restore; empty means all that the backup holds.
-        identifiers: Only these instruments, with their listings, suspensions and values.
+        mode: "plan" compares and says what would be done; "apply" does it.
         on_existing: What becomes of rows that are there and differ; needed when the workspace is
             not empty. "skip" leaves them, "update" brings them to the backup's content, "fail"
             imports nothing if there are any.
+        backup: Id of the backup; "latest" stands for the newest complete one of everything.
+        resource_types: What to restore. None selected: all that the backup holds.
+        identifiers: Only these instruments, with their listings, suspensions and values. No items:
+            all of them.
         allow_source: Whether the workspace may be the very one that the backup is of.
-        mode: "plan" compares and says what would be done; "apply" does it.
         workspace: Slug of the workspace the backup is of; needed when the store holds backups of
             several.
     """
     try:
         selection = Selection.of(resource_types, identifiers)
-        asked = Asked(selection, on_existing, allow_source)
+        asked = Asked(selection, on_existing or None, allow_source)
         with target.connect() as ptolemy:
             calls = CallCount(ptolemy.meter)
             bucket = store.open()

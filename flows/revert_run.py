@@ -13,7 +13,10 @@ from armillary.feeds.definition import Limits
 from armillary.runs.record import read_head
 from armillary.sync.outcome import SyncResult
 from blocks import PtolemyWorkspace
+from blocks.form_values import GivenText, Text
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
+from tasks.clean_up import clean_up
 from tasks.plan_revert import plan_revert, survey_for_revert
 from tasks.sync_run import WORKERS, Scope, SyncRun, ended, open_runs, refused
 
@@ -23,21 +26,28 @@ from tasks.sync_run import WORKERS, Scope, SyncRun, ended, open_runs, refused
     flow_run_name="revert {run_id} in {workspace.workspace} ({mode})",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
     task_runner=WORKERS,
 )
 def revert_run(
     workspace: PtolemyWorkspace,
-    run_id: str,
+    run_id: GivenText,
     mode: Literal["plan", "apply"] = "plan",
-    approve: str | None = None,
+    approve: Text = "",
 ) -> State[Any]:
     """Undo what one run changed, where nobody has changed it since.
 
     Args:
-        workspace: The workspace in which the run wrote.
-        run_id: The run to undo, as its report names it.
+        workspace: The workspace in which the run wrote. Untouched: the deployment's own, even where
+            the form shows none.
+        run_id: Id of the run to undo, as its report names it.
         mode: "plan" writes nothing and shows what would be put back; "apply" writes.
-        approve: Digest of a plan whose withheld changes a person has looked at and lets through.
+        approve: Digest of a plan whose withheld changes you have looked at and let through, from
+            its report. Usually empty.
     """
     with workspace.connect() as ptolemy:
         run = SyncRun(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment, flow_run
-from pydantic import Field
+from prefect.runtime import flow_run
 
 from armillary.errors import ArmillaryError
 from armillary.venues.choosing import chosen
@@ -17,7 +16,11 @@ from armillary.venues.outcome import VenuesResult, final_state
 from armillary.venues.patience import Halt
 from armillary.venues.report import again_command
 from blocks.cadenza import CadenzaAccount
+from blocks.form_values import NONE_NAMED, Texts, texts_of
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
+from tasks.clean_up import clean_up
+from tasks.deployed import deployed_as
 from tasks.report import progress_artifact
 from tasks.report_venues import report_venues
 from tasks.venues import (
@@ -45,24 +48,29 @@ def run_name() -> str:
     flow_run_name=run_name,
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
     task_runner=VENUE_WORKERS,
 )
 def sync_venues(
     account: CadenzaAccount,
-    venues: Annotated[list[str] | None, Field(max_length=1000)] = None,
-    symbols: Annotated[list[str] | None, Field(max_length=1000)] = None,
+    venues: Texts = NONE_NAMED,
+    symbols: Texts = NONE_NAMED,
 ) -> State[Any]:
     """Refresh Cadenza's copies of trading venues from the exchanges.
 
     Args:
-        account: The Cadenza account, of production or of UAT.
-        venues: Names of the venues to refresh, as in BINANCE. Empty means every venue that is
-            ONLINE.
-        symbols: Symbols to limit the refresh to, as in BTC/USDT. They need exactly one venue.
-            Empty means all of its symbols.
+        account: The Cadenza account, of production or of UAT. Untouched: the deployment's own,
+            even where the form shows none.
+        venues: Names of the venues to refresh, as BINANCE. No items: every venue that is ONLINE.
+        symbols: Symbols to limit the refresh to, as BTC/USDT. They need exactly one venue. No
+            items: all of its symbols.
     """
     environment, began = account.environment, time.monotonic()
-    log, halt = get_run_logger(), Halt()
+    log, halt, deployed = get_run_logger(), Halt(), deployed_as()
     try:
         with account.connect() as cadenza:
             calls = CallCount(cadenza.meter)
@@ -79,7 +87,7 @@ def sync_venues(
                 seconds=round(time.monotonic() - began, 3),
                 run_id=str(flow_run.id),
                 stopped=halt.why,
-                again_command=again_command(refreshed, _deployment()),
+                again_command=again_command(refreshed, deployed),
                 notes=choice.notes,
             )
     except ArmillaryError as error:
@@ -89,10 +97,6 @@ def sync_venues(
     return venues_ended(result)
 
 
-def _deployment() -> str:
-    return f"{flow_run.flow_name}/{deployment.name}" if deployment.name else ""
-
-
 def _in_words(values: list[str] | None, many: str) -> str:
-    named = [value.strip() for value in values or () if value.strip()]
+    named: list[str] = texts_of(values)
     return ", ".join(named) if len(named) <= MOST_NAMED else f"{len(named)} {many}"

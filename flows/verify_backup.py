@@ -22,8 +22,11 @@ from armillary.restore.proof import with_drill, write_proof
 from armillary.restore.sample import MOST_SAMPLED, SAMPLE
 from armillary.settings import Settings
 from blocks import BackupStore, PtolemyWorkspace
+from blocks.form_values import BackupId, Text
+from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.backup_run import backup_refused, verified_ended
 from tasks.boundary import step
+from tasks.clean_up import clean_up
 from tasks.drill_run import clear_scratch, prepare_drill, restore_sample
 from tasks.report import progress_artifact
 from tasks.report_backup import report_verified
@@ -35,27 +38,34 @@ from tasks.restore_run import means_of, restored_into
     flow_run_name="verify {backup} ({depth})",
     retries=0,
     persist_result=False,
+    on_running=[tell_start],
+    on_completion=[tell_end],
+    on_failure=[tell_end],
+    on_cancellation=[clean_up],
+    on_crashed=[clean_up, tell_crash],
 )
 def verify_backup(
     store: BackupStore,
-    backup: str = "latest",
+    backup: BackupId = "latest",
     depth: Literal["present", "content", "restore"] = "content",
-    slice: str | None = None,  # noqa: A002 - as people write it
-    workspace: str | None = None,
+    slice: Text = "",  # noqa: A002 - as people write it
+    workspace: Text = "",
     scratch: PtolemyWorkspace | None = None,
     sample: Annotated[int, Field(ge=1, le=MOST_SAMPLED)] | Literal["all"] = SAMPLE,
 ) -> State[Any]:
     """Verify a backup.
 
     Args:
-        store: Where the backup lies.
+        store: Where the backup lies. Untouched: the deployment's own, even where the form shows
+            none.
         backup: Its id; "latest" stands for the newest complete one of everything.
         depth: "present" asks the store about each file; "content" reads the files back; "restore"
             does that and then restores a sample into the scratch workspace, compares and clears.
-        slice: As in 2/7: read only this part of the files, so that a schedule of all parts reads
-            everything over a week. Empty reads all.
+        slice: As 2/7: read only this part of the files, so that a schedule of all parts reads
+            everything over a week. Empty: all of them.
         workspace: Slug of the workspace; needed when the store holds backups of several.
-        scratch: The workspace that depth "restore" writes into; it is for that alone.
+        scratch: The workspace that depth "restore" writes into; it is for that alone. Not needed
+            for the other depths.
         sample: Instruments to restore with all that hangs on them, or "all" for everything.
     """
     subject = workspace or store.prefix or store.bucket

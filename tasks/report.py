@@ -66,14 +66,21 @@ def report_refusal(workspace_slug: str, subject: str, error: ArmillaryError) -> 
     emit("sync", "failed", workspace_slug, told)
 
 
-def emit(operation: str, event: str, workspace_slug: str, payload: dict[str, Any]) -> None:
-    """Emit ``armillary.<operation>.<event>`` on the workspace, best effort."""
+def emit(
+    operation: str, event: str, workspace_slug: str, payload: dict[str, Any], **labels: str
+) -> None:
+    """Emit ``armillary.<operation>.<event>`` on the workspace, best effort.
+
+    ``labels`` become labels ``armillary.<name>`` of the resource: an automation cannot match what
+    is in the payload.
+    """
     best_effort(
         lambda: emit_event(
             event=f"armillary.{operation}.{event}",
             resource={
                 "prefect.resource.id": f"armillary.workspace.{workspace_slug}",
                 "prefect.resource.name": workspace_slug,
+                **{f"armillary.{name}": value for name, value in labels.items()},
             },
             payload=payload,
         )

@@ -39,7 +39,8 @@ def report_backup(result: BackupResult) -> None:
         for file in result.files
     ]
     table(f"{key}-files", "Files", rows)
-    emit("backup", EVENTS[result.state], result.workspace, result.as_dict())
+    event, told = EVENTS[result.state], result.as_dict()
+    emit("backup", event, result.workspace, told, coverage=result.coverage)
 
 
 @step(name="report verification", task_run_name="report {result.state}")
@@ -48,7 +49,7 @@ def report_verified(workspace_slug: str, result: Verified) -> None:
     key = artifact_key("verify", workspace_slug)
     markdown(found(result), key, f"Verification of {result.backup_id}: {result.state}")
     event = "completed" if result.state == "Completed" else "failed"
-    emit("verify", event, workspace_slug, result.as_dict())
+    emit("verify", event, workspace_slug, result.as_dict(), depth=result.depth)
 
 
 @step(name="report pruning", task_run_name="report pruning")

@@ -20,6 +20,7 @@ from armillary.errors import ArmillaryError, LeaseHeld
 from armillary.restore.begun import BegunRestore
 from armillary.restore.concluding import applied, planned, stopped
 from armillary.restore.judging import Judged, judge
+from armillary.restore.means import Means
 from armillary.restore.order import RESTORE_ORDER
 from armillary.restore.outcome import (
     RestoreFailed,
@@ -27,7 +28,7 @@ from armillary.restore.outcome import (
     State,
     failed_message,
 )
-from armillary.restore.restoring import Means, Restoring
+from armillary.restore.restoring import Restoring
 from armillary.runs.lease import Lease, held
 from armillary.settings import Settings
 from tasks.boundary import step
@@ -67,6 +68,7 @@ def means_of(ptolemy: Ptolemy, bucket: Bucket, folder: Path, lease: Lease | None
         Patience(first_poll_seconds=settings.poll_seconds, deadline_seconds=settings.job_seconds),
         ptolemy.connection.max_in_flight,
         lease.check if lease else lambda: None,
+        under_way=lease.under_way if lease else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -11,7 +11,6 @@ import polars as pl
 from prefect.client.schemas.objects import State as RunState
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
-from prefect.runtime import deployment, flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -39,6 +38,7 @@ from armillary.sync.report import HEADLINES
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.apply_changes import Applying, apply_plan
 from tasks.call_count import CallCount
+from tasks.deployed import deployed_as
 from tasks.report import progress_artifact, report_refusal, report_sync
 
 MAX_WORKERS = 16
@@ -70,6 +70,8 @@ class SyncRun:
     reverts: str | None = None
     only: bool = False
     """Limited to chosen records: what it saw of the feed says nothing about the whole."""
+    deployed: str = field(default_factory=deployed_as)
+    """Its flow and deployment; blank for a run by hand."""
 
     def lease(self, ground: Ground, feed: str) -> AbstractContextManager[Lease | None]:
         """The lease of one feed in one workspace; a run that only plans needs none.
@@ -160,10 +162,9 @@ class SyncRun:
         """How this very run is started again with an approval: by its deployment, or by hand."""
         if self.reverts:
             return f"armillary revert {self.reverts} --mode apply --approve DIGEST"
-        if not deployment.name:
+        if not self.deployed:
             return "armillary sync --feed FEED.yaml --mode apply --approve DIGEST"
-        name = f"{flow_run.flow_name}/{deployment.name}"
-        return f"prefect deployment run '{name}' --param mode=apply --param approve=DIGEST"
+        return f"prefect deployment run '{self.deployed}' --param mode=apply --param approve=DIGEST"
 
     def _answers(self) -> bool:
         """Whether Ptolemy answers at all: one request, without repeats."""
@@ -197,7 +198,7 @@ class SyncRun:
             limits=scope.limits.model_dump(),
             digest=judged.plan.digest,
             planned=judged.plan.counts,
-            withheld={entry.kind: entry.reason for entry in judged.withheld},
+            withheld=judged.withheld_because,
             forecast=judged.cost.calls,
             approved=self.approve,
             reverts=self.reverts,

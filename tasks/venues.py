@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from armillary import progress
 from armillary.api.cadenza import Venue
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
@@ -43,6 +44,9 @@ VENUE_WORKERS = cast(
 )
 
 PATIENCE = Patience()
+
+MOST_HOLDERS = 3
+"""So many runs that are at a venue are named in the message of a state."""
 
 RED = frozenset({VenueState.FAILED, VenueState.UNKNOWN})
 """A task run of a venue in these states is a failed one."""
@@ -87,6 +91,7 @@ def refresh_venues(
     except BaseException:
         # Cancelled: what is under way ends, and no worker asks for another venue.
         of.halt.stop("the run was cancelled")
+        _tell_of_waiting(account, turns)
         for turn, future in zip(turns, futures, strict=False):
             close_when_done(turn, future)
         raise
@@ -132,6 +137,20 @@ def close_when_done(turn: Turn, future: PrefectFuture[VenueOutcome]) -> None:
     future.add_done_callback(lambda _: turn.close())
 
 
+def _tell_of_waiting(account: CadenzaAccount, turns: Sequence[Turn]) -> None:
+    """Prefect ends no thread: the run only ends when Cadenza has answered."""
+    asked = ", ".join(turn.venue for turn in turns if turn.is_asking)
+    if not asked:
+        return
+    minutes = max(1, round(account.sync_timeout_seconds / 60))
+    words = (
+        f"Cancelled: waiting for Cadenza, which refreshes {asked} ({minutes} minutes at most); no "
+        "other venue is asked"
+    )
+    get_run_logger().warning("%s", words)
+    progress.say(words, 0)
+
+
 def _settled(turn: Turn, future: PrefectFuture[VenueOutcome]) -> VenueOutcome:
     answer: object = future.result(raise_on_failure=False)
     if isinstance(answer, VenueFailed):
@@ -150,7 +169,11 @@ def venues_ended(result: VenuesResult) -> RunState[Any]:
         message = failed_message(result)
         failure = VenuesFailed(message, result)
         return Failed(name=result.state.value, message=message, data=failure)
+    held = [
+        outcome.error for outcome in result.venues if outcome.state is VenueState.ALREADY_RUNNING
+    ]
     message = f"{HEADLINES[result.state]} {result.environment}: {counted(result)}."
+    message = " ".join([message, *held[:MOST_HOLDERS]])
     return Completed(name=result.state.value, message=message, data=result)
 
 

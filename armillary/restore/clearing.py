@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from armillary.errors import AccessDenied, NotFound, RequestRejected
+from armillary.restore.means import Means
 from armillary.restore.natural import Natural
 from armillary.restore.order import RESTORE_ORDER
 from armillary.restore.repairs import Repair, Repairer
-from armillary.restore.restoring import Means, Restoring
+from armillary.restore.restoring import Restoring
 
 ERASABLE = ("instruments", "markets")
 """What can be deleted for good, with more or less of what hangs on it (contract section 9)."""

@@ -20,10 +20,11 @@ from armillary.restore.clearing import ERASABLE, Clearing, Left
 from armillary.restore.concluding import applied
 from armillary.restore.judging import judge
 from armillary.restore.looking import differences
+from armillary.restore.means import Means
 from armillary.restore.order import RESTORE_ORDER
 from armillary.restore.outcome import Difference, RestoreResult
 from armillary.restore.records import records_of
-from armillary.restore.restoring import Asked, Means, Restoring
+from armillary.restore.restoring import Asked, Restoring
 from armillary.restore.sample import NOT_SAMPLED, Sample, choose
 from armillary.restore.stored_backup import StoredBackup
 from armillary.restore.target import Target

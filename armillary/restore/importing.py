@@ -19,6 +19,7 @@ from armillary.api.models import Job
 from armillary.backup.job_runner import JobRunner
 from armillary.errors import (
     ApiError,
+    Conflict,
     JobFailed,
     JobOverdue,
     RequestRejected,
@@ -26,6 +27,7 @@ from armillary.errors import (
 )
 from armillary.restore.order import IDENTIFIER_COLUMN
 from armillary.restore.split import Part, split
+from armillary.runs.under_way import ImportNote, UnderWay
 
 LEAST_PART_BYTES = 100_000
 """A smaller file that is still called too large is refused for another reason."""
@@ -82,6 +84,10 @@ class ImportJobs(JobRunner):
     """In the names of the files: how a person finds the jobs of a run in Ptolemy."""
     known: set[str] = field(default_factory=set)
     """Ids of jobs that are not the one of a submit whose answer was lost."""
+    workspace_id: str = ""
+    under_way: UnderWay | None = None
+    """Where each job is noted while it is waited for: whoever cleans up after a run that was
+    killed finds it there."""
 
     noun: ClassVar[str] = "import"
     overdue: ClassVar[str] = "It was asked to stop; what it stored stays."
@@ -153,10 +159,14 @@ class ImportJobs(JobRunner):
             # A second file could store everything twice; the workspace tells what came of it.
             return Imported("", part.rows, None, None, remarks=(str(error),), broke=True)
         self.known.add(job.id)
+        note = ImportNote(self.workspace_id, job.id, resource_type)
+        if self.under_way:
+            self.under_way.begin(note)
+        released = True
         try:
             ended = self.wait(job)
         except JobOverdue as error:
-            self._cancel(job)
+            released = self._cancel(job)
             under_way, words = self._ended(job) is None, (str(error),)
             return Imported(
                 job.id, part.rows, None, None, remarks=words, broke=True, under_way=under_way
@@ -164,8 +174,11 @@ class ImportJobs(JobRunner):
         except JobFailed as error:
             return self._judged(job, part, error)
         except BaseException:
-            self._cancel(job)  # the run was cancelled, or may not write any more
+            released = self._cancel(job)  # the run was cancelled, or may not write any more
             raise
+        finally:
+            if self.under_way and released:
+                self.under_way.end(note)
         return _told(ended, part.rows)
 
     def _judged(self, job: Job, part: Part, error: JobFailed) -> Imported:
@@ -189,9 +202,15 @@ class ImportJobs(JobRunner):
             return found if found.is_final else None
         return None
 
-    def _cancel(self, job: Job) -> None:
-        with suppress(ApiError):
+    def _cancel(self, job: Job) -> bool:
+        """Ask for it to stop; whether it was asked, or had ended by itself."""
+        try:
             self.service.cancel(job.id)
+        except Conflict:
+            return True
+        except ApiError:
+            return False
+        return True
 
     def _file_name(self, resource_type: str, number: int) -> str:
         run = f"{self.run_id[:8]}-" if self.run_id else ""

@@ -15,27 +15,24 @@ its parents are known, and only be imported when they are there.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import polars as pl
 
 from armillary.api.models import Workspace
 from armillary.api.ptolemy import Ptolemy
-from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Backup
-from armillary.backup.job_runner import Patience
 from armillary.backup.jobs import ExportJobs
 from armillary.backup.manifest import Manifest
 from armillary.backup.resources import CHILDREN
 from armillary.backup.schemas import Schemas, read_schemas
-from armillary.clock import Clock, SystemClock
 from armillary.errors import NotFound, PlanRefused
 from armillary.restore.begun import Begun, BegunRestore
 from armillary.restore.bringing import Bringing, Brought
 from armillary.restore.importing import ImportJobs
 from armillary.restore.looking import Looked, differences
+from armillary.restore.means import Means
 from armillary.restore.order import IDENTIFIER_COLUMN
 from armillary.restore.outcome import Difference, OnExisting
 from armillary.restore.selection import Selection
@@ -84,29 +81,6 @@ class Cost:
 class _Sides:
     source: Side
     target: Side
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a restore works with.
-
-    Attributes:
-        ptolemy: the workspace restored into.
-        bucket: where the backup lies.
-        folder: of the run, for files on their way; whoever made it removes it.
-        patience: with jobs.
-        in_flight: single writes at once.
-        go_on: called often; raises to end it all (a lost lease).
-        clock: all waiting goes through it.
-    """
-
-    ptolemy: Ptolemy
-    bucket: Bucket
-    folder: Path
-    patience: Patience = field(default_factory=Patience)
-    in_flight: int = 10
-    go_on: Callable[[], None] = lambda: None
-    clock: Clock = field(default_factory=SystemClock)
 
 
 class Restoring:
@@ -158,6 +132,8 @@ class Restoring:
             go_on=means.go_on,
             folder=means.folder,
             run_id=run_id,
+            workspace_id=workspace.id,
+            under_way=means.under_way,
         )
 
     @property

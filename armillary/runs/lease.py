@@ -24,6 +24,7 @@ import msgspec
 from armillary.clock import Clock, SystemClock
 from armillary.errors import ConfigurationError, LeaseHeld, LeaseLost
 from armillary.runs.store import RunStore
+from armillary.runs.under_way import LeaseNote, UnderWay
 
 logger = logging.getLogger(__name__)
 
@@ -85,12 +86,13 @@ class Lease:
         life_seconds: float,
         margin_seconds: float,
         clock: Clock,
+        subject: str = "",
     ) -> None:
-        self.workspace = workspace
-        self.operation = operation
         self.owner = owner
         self.key = lease_key(workspace, operation)
         self.token = 0
+        self.under_way = UnderWay(store, owner)
+        self._subject = subject or f"{operation!r} of workspace {workspace!r}"
         self._store = store
         self._nonce = uuid.uuid4().hex
         self._life = timedelta(seconds=life_seconds)
@@ -119,7 +121,7 @@ class Lease:
             if self._clock.monotonic() < term.deadline and self._clock.now() < term.expires_at:
                 return
             self._lost = (
-                f"The lease of this run on {self._what()} ended at {_spoken(term.expires_at)}: it "
+                f"The lease of this run on {self._subject} ended at {_spoken(term.expires_at)}: it "
                 f"was not renewed in time. {self._trouble or 'The process or machine stood still.'}"
             )
         raise LeaseLost(self._lost)
@@ -196,7 +198,9 @@ class Lease:
                 released = msgspec.structs.replace(found[0], released_at=self._clock.now())
                 self._store.swap(self.key, msgspec.json.encode(released), found[1])
         except ConfigurationError as error:
-            logger.warning("The lease on %s could not be given back: %s", self._what(), error)
+            logger.warning("The lease on %s could not be given back: %s", self._subject, error)
+        else:
+            self.under_way.end(self._note())
 
     def _keep(self, stop: threading.Event) -> None:
         life = self._life.total_seconds()
@@ -210,22 +214,11 @@ class Lease:
                 return
             except ConfigurationError as error:
                 self._trouble = f"The last renewal failed: {error.message}"
-                logger.warning("The lease on %s was not renewed: %s", self._what(), error.message)
+                logger.warning("The lease on %s was not renewed: %s", self._subject, error.message)
                 wait = life / RETRIES_PER_LIFE
 
     def _read(self) -> tuple[LeaseRecord, str] | None:
-        found = self._store.read_versioned(self.key)
-        if found is None:
-            return None
-        try:
-            return _read_lease(found.content), found.version
-        except msgspec.DecodeError as error:
-            raise ConfigurationError(
-                f"The lease on {self._what()} at {self._store.place}/{self.key} is damaged: "
-                f"{error}.",
-                next_step="Make sure that no run is under way there, move the file away, then "
-                "start the run again.",
-            ) from error
+        return lease_of(self._store, self.key, self._subject)
 
     def _mine(self) -> tuple[LeaseRecord, str]:
         found = self._read()
@@ -236,13 +229,13 @@ class Lease:
         return found
 
     def _end(self, what: str) -> NoReturn:
-        self._lost = f"The lease of this run on {self._what()} {what}."
+        self._lost = f"The lease of this run on {self._subject} {what}."
         raise LeaseLost(self._lost)
 
     def _held(self, other: LeaseRecord) -> LeaseHeld:
         since, until = other.taken_at.astimezone(UTC), other.expires_at.astimezone(UTC)
         return LeaseHeld(
-            f"Another run is working on {self._what()}: {other.owner}, since {_spoken(since)}. "
+            f"Another run is working on {self._subject}: {other.owner}, since {_spoken(since)}. "
             f"Its lease lasts until {_spoken(until)} and is renewed while it works. Nothing was "
             "done.",
             owner=other.owner,
@@ -256,14 +249,14 @@ class Lease:
 
     def _refused(self) -> ConfigurationError:
         return ConfigurationError(
-            f"The lease on {self._what()} at {self._store.place}/{self.key} could not be written: "
+            f"The lease on {self._subject} at {self._store.place}/{self.key} could not be written: "
             "the store refused the conditional write, and nobody else had it.",
             next_step="Start the run again. If it happens every time, keep the run records in a "
             "folder, or in a service that knows If-Match and If-None-Match.",
         )
 
-    def _what(self) -> str:
-        return f"{self.operation!r} of workspace {self.workspace!r}"
+    def _note(self) -> LeaseNote:
+        return LeaseNote(self.key, self._nonce, self._subject)
 
 
 @contextmanager
@@ -277,6 +270,7 @@ def held(
     margin_seconds: float = MARGIN_SECONDS,
     clock: Clock | None = None,
     renewing: bool = True,
+    subject: str = "",
 ) -> Iterator[Lease]:
     """Hold the lease on one operation of one workspace while the block runs.
 
@@ -295,6 +289,7 @@ def held(
         margin_seconds: see above.
         clock: for tests.
         renewing: renew by a thread of its own, every third of the life. Off, the caller renews.
+        subject: what it is on, as messages call it; by default operation and workspace.
 
     Raises:
         LeaseHeld: another run has it.
@@ -308,6 +303,7 @@ def held(
         life_seconds=life_seconds,
         margin_seconds=margin_seconds,
         clock=clock or SystemClock(),
+        subject=subject,
     )
     stop = threading.Event()
     keeper = threading.Thread(target=lease._keep, args=(stop,), name=lease.key, daemon=True)
@@ -315,6 +311,7 @@ def held(
         lease._take()
         if renewing:
             keeper.start()
+        lease.under_way.begin(lease._note())
         yield lease
     finally:
         stop.set()
@@ -324,6 +321,25 @@ def held(
             logger.warning("The store does not answer: %s is left to expire.", lease.key)
         else:
             lease._release()
+
+
+def lease_of(store: RunStore, key: str, subject: str) -> tuple[LeaseRecord, str] | None:
+    """The lease under a key, with what ``swap`` asks for; None where nobody ever took one.
+
+    Raises:
+        ConfigurationError: the store cannot be used, or the lease in it is damaged.
+    """
+    found = store.read_versioned(key)
+    if found is None:
+        return None
+    try:
+        return _read_lease(found.content), found.version
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(
+            f"The lease on {subject} at {store.place}/{key} is damaged: {error}.",
+            next_step="Make sure that no run is under way there, move the file away, then "
+            "start the run again.",
+        ) from error
 
 
 def lease_key(workspace: str, operation: str) -> str:

@@ -57,6 +57,8 @@ class Turn:
         self._held = ExitStack()
         self._lease: Lease | None = None
         self._before: VenueMemory | None = None
+        self.is_asking = False
+        """Whether Cadenza is at it right now."""
 
     @property
     def wait_seconds(self) -> float:
@@ -114,7 +116,12 @@ class Turn:
             )
         except ConfigurationError as error:
             return self.asking.over(error)
-        return self._remembered(self.asking.ask(cadenza, lease.check))
+        self.is_asking = True
+        try:
+            outcome = self.asking.ask(cadenza, lease.check)
+        finally:
+            self.is_asking = False
+        return self._remembered(outcome)
 
     def _begin(self) -> Lease:
         self.asking.start()
@@ -127,6 +134,7 @@ class Turn:
                 owner=f"run {self._round.run_id}",
                 life_seconds=life_seconds,
                 margin_seconds=life_seconds / 4,
+                subject=f"venue {self.venue} of Cadenza {self._round.environment}",
             )
         )
         self._before = recall(self._round.store, self._round.environment, self.venue)

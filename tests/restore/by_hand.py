@@ -16,9 +16,10 @@ from armillary.restore.begun import BegunRestore
 from armillary.restore.concluding import applied, planned
 from armillary.restore.failed_rows import write_failed_rows
 from armillary.restore.judging import judge
+from armillary.restore.means import Means
 from armillary.restore.order import RESTORE_ORDER
 from armillary.restore.outcome import OnExisting, RestoreResult
-from armillary.restore.restoring import Asked, Means, Restoring
+from armillary.restore.restoring import Asked, Restoring
 from armillary.restore.selection import Selection
 from armillary.runs.record import RunRecord
 from armillary.runs.store import open_store

@@ -10,7 +10,7 @@ from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Catalogue
 from armillary.backup.job_runner import Patience
 from armillary.restore.drill import Drill, Drilled
-from armillary.restore.restoring import Means
+from armillary.restore.means import Means
 from armillary.restore.sample import Sample
 from simulator import Simulator
 from tests.api.clocks import TodaysClock

@@ -48,7 +48,8 @@ def test_the_artifacts_tell_what_differs_and_what_to_do_next(
     with Simulator(Config(seed=2)) as other:
         other.seed_all({"markets": [{"identifier": "xasx", "name": "Old", "type_id": "exchange"}]})
         target = PtolemyWorkspace(url=f"{other.url}/v1", workspace="demo", token=other.token)
-        state = restore_workspace(store, target, "demo", BACKUP, ["markets"], return_state=True)
+        asked = {"backup": BACKUP, "resource_types": ["markets"]}
+        state = restore_workspace(store, target, "demo", **asked, return_state=True)
     assert state.name == "PlannedWithheld"
     found = artifacts_of(state)
     told = found["restore-demo"]

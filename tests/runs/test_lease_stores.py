@@ -51,7 +51,7 @@ def test_a_run_does_not_wait_for_a_store_that_hangs(
         goes_on.wait(20)
 
     store = bucket.open()
-    with held(store, "w-1", "sync vendor", owner="A", life_seconds=0.3):
+    with held(store, "w-1", "sync vendor", owner="A", life_seconds=3.0):
         s3_server.before_write = hang
         assert hangs.wait(5)
     assert "is left to expire" in caplog.text

@@ -1,0 +1,1 @@
+"""When people are told: once when good turns bad, once when it is good again."""
