@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.client.schemas.actions import (
+    GlobalConcurrencyLimitCreate,
+    GlobalConcurrencyLimitUpdate,
+)
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from armillary.api.slots import Pace, Slots
@@ -41,13 +44,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def limit(server: Server, name: str, slots: int) -> None:
-    made = server.command("prefect", "gcl", "create", name, "--limit", str(slots))
-    assert made.returncode == 0, made.stderr
+    with server.client() as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=slots))
 
 
 def taken(server: Server, name: str) -> int:
-    shown = server.command("prefect", "gcl", "inspect", name, "--output", "json")
-    return int(json.loads(shown.stdout)["active_slots"])
+    with server.client() as client:
+        return client.read_global_concurrency_limit_by_name(name).active_slots
 
 
 def feed(folder: Path, name: str, mic: str, count: int) -> Path:
@@ -80,17 +83,16 @@ def most_at_once(moments: list[float], seconds: float) -> int:
 def test_two_processes_together_keep_to_the_limit(
     server: Server, sim: Simulator, tmp_path: Path, runs_folder: Path
 ) -> None:
-    limit(server, "ptolemy-two", SLOTS)
+    made = server.command("prefect", "gcl", "create", "ptolemy-two", "--limit", str(SLOTS))
+    assert made.returncode == 0, made.stderr  # as the guide and the messages tell it
     seconds = 0.8  # so long that a busy machine, too, has all slots in use at some moment
     sim.faults = [rule | {"seconds": seconds} for rule in SLOW_CREATES]
     feeds = [feed(tmp_path, "one", "xasx", 20), feed(tmp_path, "two", "xnys", 20)]
     known = settings(sim, runs_folder, "ptolemy-two")
     runs = [
-        server.start("armillary", "sync", "--feed", str(path), "--mode", "apply", **known)
-        for path in feeds
+        server.armillary("sync", "--feed", str(path), "--mode", "apply", **known) for path in feeds
     ]
-    said = [run.communicate(timeout=200) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
+    assert [run.wait(200) for run in runs] == [0, 0], [run.stderr for run in runs]
     assert len(sim.state()["instruments"]) == 40
     creates = [e for e in sim.log() if (e["method"], e["template"]) == ("POST", "/instruments")]
     assert most_at_once([entry["at"] for entry in creates], seconds) == SLOTS
@@ -102,8 +104,8 @@ def test_a_limit_that_nobody_made_is_said_before_any_call(
 ) -> None:
     path = feed(tmp_path, "one", "xasx", 5)
     known = settings(sim, runs_folder, "ptolemy-mistyped")
-    run = server.command("armillary", "sync", "--feed", str(path), "--mode", "apply", **known)
-    assert run.returncode == 2, run.stdout
+    with server.armillary("sync", "--feed", str(path), "--mode", "apply", **known) as run:
+        assert run.wait() == 2, run.stdout
     told = " ".join((run.stdout + run.stderr).split())
     assert "has no global concurrency limit 'ptolemy-mistyped'" in told
     assert "Nothing was sent to Ptolemy. Make it: prefect gcl create 'ptolemy-mistyped'" in told
@@ -115,10 +117,15 @@ def test_check_shows_the_limit(
 ) -> None:
     limit(server, "ptolemy-checked", SLOTS)
     known = settings(sim, runs_folder, "ptolemy-checked")
-    run = server.command("armillary", "check", COLUMNS="260", **known)
+    with server.armillary("check", COLUMNS="260", **known) as run:
+        run.wait()
     assert "0 of 3 slots of 'ptolemy-checked' are taken" in run.stdout
-    server.command("prefect", "gcl", "disable", "ptolemy-checked")
-    run = server.command("armillary", "check", COLUMNS="260", **known)
+    with server.client() as client:
+        client.update_global_concurrency_limit(
+            "ptolemy-checked", GlobalConcurrencyLimitUpdate(active=False)
+        )
+    with server.armillary("check", COLUMNS="260", **known) as run:
+        run.wait()
     assert "'ptolemy-checked' is switched off: nothing holds the processes back" in run.stdout
     assert "prefect gcl enable ptolemy-checked" in run.stdout
 
@@ -167,7 +174,7 @@ def test_slots_of_a_killed_process_come_back(server: Server) -> None:
     holder.kill()
     holder.communicate()
     assert taken(server, "ptolemy-killed") == 2
-    with temporary_settings({PREFECT_API_URL: f"{server.url}/api"}):
+    with server.client():
         slots = Slots(GlobalLimit("ptolemy-killed"), SystemClock(), Pace(patience_seconds=120))
         throttle = Throttle(
             max_in_flight=2, requests_per_second=None, clock=SystemClock(), slots=slots
