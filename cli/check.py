@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
-from rich.table import Table
 
 from armillary.api.cadenza import CadenzaConnection
 from armillary.api.cadenza import shared as shared_cadenza
@@ -15,71 +15,113 @@ from armillary.api.shared_limit import SharedLimit
 from armillary.backup.bucket import Bucket
 from armillary.backup.place import place_of
 from armillary.errors import ConfigurationError
+from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.loading import load_feed
-from armillary.readiness import (
-    Finding,
-    Level,
-    check_cadenza,
-    check_clock,
-    check_feed,
-    check_limit,
-    check_runs,
-    check_store,
-    check_workspace,
-    worst,
-)
-from armillary.runs.store import open_store
+from armillary.readiness.finding import Finding, Level, looked_at, worst
+from armillary.readiness.machine import check_clock, check_limit, check_zones
+from armillary.readiness.stores import check_runs, check_store
+from armillary.readiness.venues import check_cadenza
+from armillary.readiness.workspaces import check_feed, check_workspace
+from armillary.runs.store import RunStore, open_store
 from armillary.settings import Settings
 from cli.console import out, print_json
 from cli.exits import FAILED, told_plainly
-from cli.prefect_server import require_server
+from cli.prefect_server import require_server, server_is_configured
 from cli.sync import configured
 from cli.venues import cadenza_configured
 
-_MARKS = {Level.OK: "[green]ok[/]", Level.WARNING: "[yellow]look[/]", Level.FAILED: "[red]no[/]"}
+PREFECT_FILE = "prefect.yaml"
+USUAL = (Path(PREFECT_FILE), Path(__file__).resolve().parent.parent / PREFECT_FILE)
+"""Where what is deployed is described, if nothing else is named."""
+
+_MARKS = {
+    Level.OK: "[green]ok[/]    ",
+    Level.WARNING: "[yellow]look[/]  ",
+    Level.FAILED: "[red]no[/]    ",
+}
 
 
 def check(
     feed: list[Path] = typer.Option(
         [], help="Feed definition to check as well; may be given more than once."
     ),
+    prefect_file: Path | None = typer.Option(
+        None,
+        help="What you deploy from, to compare the server with: by default prefect.yaml in this "
+        "folder, else that of the clone.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
 ) -> None:
-    """Tell whether everything a run needs is ready: one line each, and what to do."""
+    """Tell whether everything a run needs is ready: one line each, and what to do.
+
+    With PREFECT_API_URL also what runs by itself: deployments, blocks, workers, backups, alerts.
+    """
     with told_plainly():
-        findings = _findings(configured(), feed)
+        findings = _findings(Settings(), feed, prefect_file)
     level = worst(findings)
     if as_json:
         print_json(
             {"ready": level is not Level.FAILED, "findings": [f.as_dict() for f in findings]}
         )
     else:
-        out.print(_table(findings))
+        _show(findings)
     raise typer.Exit(FAILED if level is Level.FAILED else 0)
 
 
-def _findings(settings: Settings, feeds: list[Path]) -> list[Finding]:
-    connection = Connection(
-        url=settings.ptolemy_url,
-        workspace=settings.ptolemy_workspace,
-        token=settings.ptolemy_token,
-    )
+def _findings(settings: Settings, feeds: list[Path], described: Path | None) -> list[Finding]:
+    if described and not described.exists():
+        raise ConfigurationError(
+            f"{described} does not exist.", next_step="Correct --prefect-file, or leave it out."
+        )
     definitions = [load_feed(path) for path in feeds]
-    about_limit, limit = _shared_limit(settings.ptolemy_concurrency_limit)
-    with shared(connection, shared_limit=limit) as ptolemy:
-        findings = list(check_workspace(ptolemy, settings.ptolemy_workspace))
-        if worst(findings) is not Level.FAILED:
-            findings += [
-                check_feed(ptolemy, settings.ptolemy_workspace, definition)
-                for definition in definitions
-            ]
-    findings += about_limit
-    findings.append(check_clock(settings.ptolemy_url))
-    findings.append(check_runs(open_store(settings.runs, endpoint_url=settings.store_endpoint_url)))
+    server = server_is_configured()
+    own = settings.ptolemy_workspace or settings.ptolemy_token.get_secret_value()
+    if own or feeds or not server:
+        configured()
+    store = open_store(settings.runs, endpoint_url=settings.store_endpoint_url)
+    findings: list[Finding] = []
+    if own:
+        connection = Connection(
+            url=settings.ptolemy_url,
+            workspace=settings.ptolemy_workspace,
+            token=settings.ptolemy_token,
+        )
+        findings += looked_at(
+            "token and workspace", lambda: _of_environment(connection, settings, definitions)
+        )
+        findings.append(check_clock(settings.ptolemy_url))
     findings += about_cadenza(settings)
     if settings.store_bucket:
-        findings.append(check_store(Bucket(place_of(settings))))
-    return findings
+        findings += looked_at("backup store", lambda: [check_store(Bucket(place_of(settings)))])
+    if not server:
+        return [*findings, check_runs(store), check_zones()]
+    return findings + _of_server(settings, described, store, clock=not own)
+
+
+def _of_environment(
+    connection: Connection, settings: Settings, definitions: Sequence[FeedDefinition]
+) -> Iterator[Finding]:
+    """The workspace that commands work with."""
+    about_limit, limit = _shared_limit(settings.ptolemy_concurrency_limit)
+    with shared(connection, shared_limit=limit) as ptolemy:
+        about_workspace = list(check_workspace(ptolemy, connection.workspace))
+        yield from about_workspace
+        if worst(about_workspace) is not Level.FAILED:
+            for definition in definitions:
+                yield check_feed(ptolemy, connection.workspace, definition)
+    yield from about_limit
+
+
+def _of_server(
+    settings: Settings, described: Path | None, store: RunStore, *, clock: bool
+) -> list[Finding]:
+    """What runs by itself, by the Prefect server."""
+    from cli.check_server import Server  # noqa: PLC0415 - Prefect costs a second
+
+    found = next((path for path in (described, *USUAL) if path and path.exists()), None)
+    server = Server(settings, found)
+    findings = list(looked_at("Prefect server", lambda: server.findings(store)))
+    return findings + [check_clock(url) for url in server.ptolemy_urls[:1] if clock]
 
 
 def about_cadenza(settings: Settings) -> list[Finding]:
@@ -116,8 +158,10 @@ def _shared_limit(name: str) -> tuple[list[Finding], SharedLimit | None]:
     return [found], limit if found.level is Level.OK else None
 
 
-def _table(findings: list[Finding]) -> Table:
-    table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
+def _show(findings: list[Finding]) -> None:
+    """A line each, which the terminal folds where it likes; what to do stands below."""
     for finding in findings:
-        table.add_row(_MARKS[finding.level], finding.subject, finding.found, finding.todo)
-    return table
+        out.print(_MARKS[finding.level], end=" ")
+        out.print(f"{finding.subject}: {finding.found}", markup=False)
+        if finding.todo:
+            out.print(f"       {finding.todo}", markup=False)

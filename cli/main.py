@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cli.alerts import alerts
 from cli.backup import backup
 from cli.backups import backups, prune
 from cli.check import check
@@ -39,6 +40,7 @@ app.command()(restore)
 app.command()(compare_backups)
 app.command("history")(follow)
 app.command()(check)
+app.command()(alerts)
 app.command()(simulate)
 
 

@@ -55,7 +55,7 @@ def prefect_api(*, verbose: bool = False, temporary: bool = False) -> Iterator[N
     # The command tells the outcome itself; Prefect would say each error three times more.
     if not verbose:
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    if not temporary and _configured():
+    if not temporary and server_is_configured():
         _require_answer(os.environ.get("PREFECT_API_URL", ""))
         yield
         return
@@ -98,7 +98,7 @@ def require_server(limit: str) -> None:
     Raises:
         ConfigurationError: there is only a temporary server, which nobody else knows.
     """
-    if limit and not _configured():
+    if limit and not server_is_configured():
         raise ConfigurationError(
             f"ARMILLARY_PTOLEMY_CONCURRENCY_LIMIT names {limit!r}, a limit that processes share "
             "through a Prefect server, and no server is configured.",
@@ -106,7 +106,7 @@ def require_server(limit: str) -> None:
         )
 
 
-def _configured() -> bool:
+def server_is_configured() -> bool:
     """Whether a server is named by the environment or by the person's Prefect profile."""
     if os.environ.get("PREFECT_API_URL"):
         return True

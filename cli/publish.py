@@ -81,10 +81,10 @@ def run_publish(
             account,
             venue,
             workspace_block(settings),
-            _feed(account, feed),
-            symbols or None,
             mode,
-            approve or None,
+            symbols,
+            approve,
+            _feed(account, feed),
             return_state=True,
         )
     return answer_of(state, Published, Published)

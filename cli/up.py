@@ -18,11 +18,11 @@ PORT = 4200
 WATCH_SECONDS = 0.5
 
 TO_TRY = {
-    "sync-instruments/by-hand": "Run > Quick run. The vendor's next file has come. The plan lists "
-    "what changed; a custom run with mode apply carries it out.",
+    "sync-instruments/sync-by-hand": "Run > Quick run. The vendor's next file has come. The plan "
+    "lists what changed; a custom run with mode apply carries it out.",
     "publish-venue/publish-by-hand": "Run > Custom run, with BINANCE as the venue. It is refreshed "
     "in Cadenza; the plan creates its instruments in Ptolemy.",
-    "verify-backup/prove-weekly": "Run > Quick run. A sample of the backup is restored into the "
+    "verify-backup/restore-drills": "Run > Quick run. A sample of the backup is restored into the "
     "scratch workspace, compared row by row, and cleared up again.",
 }
 """By deployment."""
@@ -79,6 +79,9 @@ def _show(stack: Stack) -> None:
         f"{len(stack.deployments)} deployments; their schedules are paused, so nothing runs "
         "unasked. Each can be turned on in the UI."
     )
+    out.print("\nFor commands in a second terminal:")
+    for name, value in stack.environment.items():
+        out.print(f"  export {name}={value}", markup=False)
     out.print("\n[bold]Three things to try[/]")
     for number, (name, told) in enumerate(TO_TRY.items(), start=1):
         link = f"{stack.ui}/deployments/deployment/{stack.deployments[name]}"

@@ -32,6 +32,8 @@ SETTINGS: Mapping[str, str] = {
     # The pages that the links and the guide are about; the new ones are a click away.
     "PREFECT_SERVER_UI_V2_ENABLED": "false",
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+    # Dozens of block types that nothing here is about, and seconds of its start.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     # A person who has just pressed a button waits for the worker to see it.
     "PREFECT_WORKER_QUERY_SECONDS": "1",
 }
@@ -88,27 +90,32 @@ def free_port_from(port: int) -> int:
 
 @contextmanager
 def prefect_server(folder: Path, port: int) -> Iterator[Process]:
-    """A Prefect server with its UI, for as long as the block lasts.
+    """A Prefect server with its UI, for as long as the block lasts; it needs a while to answer.
 
     Args:
         folder: for its log; its data lies in PREFECT_HOME.
         port: of the loopback address.
+    """
+    command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with _prefect("Prefect server", command, folder / "server.log") as server:
+        yield server
+
+
+def wait_until_healthy(server: Process, port: int) -> None:
+    """Wait for a Prefect server that was started.
 
     Raises:
         ArmillaryError: it ended, or does not answer in time.
     """
-    command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with _prefect("Prefect server", command, folder / "server.log") as server:
-        deadline = time.monotonic() + START_SECONDS
-        while not _healthy(port):
-            server.require_alive()
-            if time.monotonic() > deadline:
-                raise ArmillaryError(
-                    f"The Prefect server does not answer {START_SECONDS} seconds after its start.",
-                    next_step=f"Its last words:\n{server.last_words}",
-                )
-            time.sleep(0.2)
-        yield server
+    deadline = time.monotonic() + START_SECONDS
+    while not _healthy(port):
+        server.require_alive()
+        if time.monotonic() > deadline:
+            raise ArmillaryError(
+                f"The Prefect server does not answer {START_SECONDS} seconds after its start.",
+                next_step=f"Its last words:\n{server.last_words}",
+            )
+        time.sleep(0.2)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.workers.process import ProcessWorker
 
 from armillary.errors import ArmillaryError
+from armillary.readiness.deployments import blocks_in
 from cli.up_processes import WORK_POOL
 
-RUN_SECONDS = 180
+RUN_SECONDS = 300
 POLL_SECONDS = 0.5
 
 _LAST_WORDS = 1500
@@ -56,21 +57,23 @@ def make_work_pool() -> None:
         client.create_work_pool(pool)
 
 
-def deploy_all(described: Path, folder: Path) -> dict[str, UUID]:
+def deploy_all(described: Path, folder: Path, blocks: Mapping[str, str]) -> dict[str, UUID]:
     """Deploy everything that prefect.yaml describes, with its schedules paused.
 
     Args:
         described: prefect.yaml, at the root of the clone.
         folder: for the copy whose schedules are paused from the first moment.
+        blocks: their ids, by what the deployments call them.
 
     Returns:
-        The ids of the deployments by their full names, as in ``sync-instruments/by-hand``.
+        The ids of the deployments by their full names, as in ``sync-instruments/sync-by-hand``.
 
     Raises:
         ArmillaryError: they could not be deployed.
     """
     paused = folder / "prefect.yaml"
-    paused.write_text(yaml.safe_dump(_paused(described), sort_keys=False), encoding="utf-8")
+    content = _for_practice(described, blocks)
+    paused.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     command = ["--no-prompt", "deploy", "--all", "--prefect-file", str(paused)]
     told = subprocess.run(  # noqa: S603 - our own interpreter, no shell
         [sys.executable, "-m", "prefect", *command],
@@ -92,12 +95,24 @@ def deploy_all(described: Path, folder: Path) -> dict[str, UUID]:
         }
 
 
-def _paused(described: Path) -> dict[str, Any]:
+def _for_practice(described: Path, blocks: Mapping[str, str]) -> dict[str, Any]:
+    """Paused, and with blocks by their ids: the run form shows which one an id means."""
     content: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
     for deployment in content["deployments"]:
+        deployment["parameters"] = _by_id(deployment["parameters"], blocks)
         for schedule in deployment["schedules"]:
             schedule["active"] = False
+            schedule["parameters"] = _by_id(schedule.get("parameters") or {}, blocks)
     return content
+
+
+def _by_id(parameters: Mapping[str, Any], blocks: Mapping[str, str]) -> dict[str, Any]:
+    named = blocks_in(parameters)
+    references = {
+        parameter: {"$ref": {"block_document_id": blocks[block]}}
+        for parameter, block in named.items()
+    }
+    return {**parameters, **references}
 
 
 def start(deployment_id: UUID) -> UUID:

@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from armillary.alerts.described import FILE as AUTOMATIONS
+from armillary.alerts.described import described
 from armillary.settings import Settings
 from cli.console import say
 from cli.demo import FEED, FILES
 from cli.demo_backup import fill
 from cli.parts import Store, s3_service, simulator
-from cli.up_processes import SETTINGS, Process, free_port_from, prefect_server, worker
+from cli.up_notices import receiver
+from cli.up_processes import (
+    SETTINGS,
+    Process,
+    free_port_from,
+    prefect_server,
+    wait_until_healthy,
+    worker,
+)
 
 if TYPE_CHECKING:
     from cli.up_runs import Run
@@ -28,11 +38,15 @@ DESCRIBED = Path(__file__).resolve().parent.parent / "prefect.yaml"
 FIRST, NEXT = (FILES / f"northwind-equities-{day}.csv" for day in ("2026-11-19", "2026-11-20"))
 """The vendor's file that is synced at the start, and that of the day after."""
 
-NEEDED = (DESCRIBED, FEED, FIRST, NEXT)
+NEEDED = (DESCRIBED, AUTOMATIONS, FEED, FIRST, NEXT)
 
-SYNC = "sync-instruments/weekdays"
+SYNC = "sync-instruments/sync-weekdays"
 REFRESH = "sync-venues/venues-hourly"
 BACKUP = "backup-workspace/backup-nightly"
+
+
+RUNS = "s3://runs/practice"
+"""Where runs leave their records: in a bucket, as several workers and commands share it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +57,12 @@ class Stack:
     """Address of the Prefect UI."""
     settings: Settings
     store: Store
-    blocks: list[str]
+    notices: str
+    """Address of the page with the notifications."""
+    blocks: Mapping[str, str]
+    """Their ids, by what a deployment calls them, as in ``ptolemy-workspace/main``."""
     deployments: Mapping[str, UUID]
-    """Their ids by their full names, as in ``sync-instruments/by-hand``."""
+    """Their ids by their full names, as in ``sync-instruments/sync-by-hand``."""
     runs: list[Run]
     """What has run already."""
     processes: tuple[Process, ...]
@@ -57,6 +74,7 @@ class Stack:
         return {
             "Prefect UI": {"url": self.ui},
             "Prefect API": {"url": f"{self.ui}/api"},
+            "Notifications": {"url": self.notices},
             "Ptolemy": {
                 "url": known.ptolemy_url,
                 "workspace": known.ptolemy_workspace,
@@ -80,6 +98,20 @@ class Stack:
             },
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets a command in another terminal work with the same stack."""
+        return {
+            "PREFECT_API_URL": f"{self.ui}/api",
+            "ARMILLARY_RUNS": RUNS,
+            "ARMILLARY_STORE_ENDPOINT_URL": self.store.endpoint_url,
+            "ARMILLARY_STORE_BUCKET": self.store.bucket,
+            **self.store.environment,
+            "ARMILLARY_PTOLEMY_URL": self.settings.ptolemy_url,
+            "ARMILLARY_PTOLEMY_WORKSPACE": self.settings.ptolemy_workspace,
+            "ARMILLARY_PTOLEMY_TOKEN": self.settings.ptolemy_token.get_secret_value(),
+        }
+
     def require_alive(self) -> None:
         """Make sure that nothing has ended by itself.
 
@@ -94,7 +126,8 @@ class Stack:
         return {
             "ui": self.ui,
             "places": self.places,
-            "blocks": self.blocks,
+            "environment": self.environment,
+            "blocks": list(self.blocks),
             "deployments": {name: str(found) for name, found in self.deployments.items()},
             "runs": [run.as_dict() for run in self.runs],
         }
@@ -125,31 +158,34 @@ def practice_stack(port: int) -> Iterator[Stack]:
 
 
 def _started(folder: Path, port: int, parts: ExitStack) -> Stack:
-    runs = folder / "runs"
-    runs.mkdir()
-    settings = parts.enter_context(simulator(runs=str(runs)))
-    store = parts.enter_context(s3_service())
-    os.environ.update(store.environment)
-    store.client.create_bucket(Bucket=store.bucket)
     os.environ.update(SETTINGS)
-    os.environ["ARMILLARY_RUNS"] = str(runs)
-    # Late, so that nothing of the above takes it meanwhile for a connection of its own.
     port = free_port_from(port)
     ui = f"http://127.0.0.1:{port}"
     os.environ["PREFECT_HOME"] = str(folder / "prefect")
     os.environ["PREFECT_API_URL"] = f"{ui}/api"
-    say("The simulators and S3 are up; starting the Prefect server.")
+    # It takes longest: everything else gets ready beside it.
     server = parts.enter_context(prefect_server(folder, port))
+    settings = parts.enter_context(simulator(runs=str(folder)))
+    store = parts.enter_context(s3_service())
+    os.environ.update(store.environment)
+    for bucket in (store.bucket, RUNS.split("/")[2]):
+        store.client.create_bucket(Bucket=bucket)
+    os.environ["ARMILLARY_RUNS"] = RUNS
+    os.environ["ARMILLARY_STORE_ENDPOINT_URL"] = store.endpoint_url
+    notices = parts.enter_context(receiver())
 
-    from cli import up_blocks, up_runs  # noqa: PLC0415 - Prefect reads its settings now
+    from cli import automations, up_blocks, up_runs  # noqa: PLC0415 - Prefect reads its settings
 
-    say(f"The Prefect server is up: {ui}. Saving blocks, starting a worker, deploying all flows.")
+    say("The simulators and S3 are up; waiting for the Prefect server.")
+    wait_until_healthy(server, port)
+    say(f"The Prefect server is up: {ui}. Starting a worker, saving blocks, deploying all flows.")
     up_runs.make_work_pool()
     processes = (server, parts.enter_context(worker(folder)))
     up_blocks.register_blocks()
-    blocks = up_blocks.save_blocks(settings, store, FEED, FIRST)
-    deployments = up_runs.deploy_all(DESCRIBED, folder)
-    stack = Stack(ui, settings, store, blocks, deployments, [], processes)
+    blocks = up_blocks.save_blocks(settings, store, FEED, FIRST, notices)
+    automations.ensure(described())
+    deployments = up_runs.deploy_all(DESCRIBED, folder, blocks)
+    stack = Stack(ui, settings, store, notices, blocks, deployments, [], processes)
 
     say("A sync and a refresh of all venues are running, then a backup.")
     _run(stack, SYNC, REFRESH)

@@ -112,25 +112,6 @@ def test_the_command_starts_without_prefect() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_check_says_what_is_ready_and_what_to_do(
-    sim: Simulator, armillary: Armillary, tmp_path: Path
-) -> None:
-    feed = feed_file(tmp_path, vendor_rows(1))
-    ready = armillary("check", "--feed", feed, sim=sim)
-    assert ready.returncode == 0, ready.stderr
-    for words in ("the token opens demo", "may write (Member)", "type equity has all 4 fields"):
-        assert words in ready.stdout
-    viewer = sim.token_for("viewer")
-    told = armillary("check", "--json", sim=sim, ARMILLARY_PTOLEMY_TOKEN=viewer)
-    findings = {entry["subject"]: entry for entry in json.loads(told.stdout)["findings"]}
-    assert findings["role"]["level"] == "warning"
-    assert "Member" in findings["role"]["todo"]
-    sim.revoke("member")
-    revoked = armillary("check", sim=sim)
-    assert revoked.returncode == 1
-    assert "401" in revoked.stdout
-
-
 def test_simulate_prints_what_a_client_needs_and_ends_on_ctrl_c() -> None:
     command = [sys.executable, "-m", "cli", "simulate"]
     with subprocess.Popen(

@@ -1,15 +1,11 @@
-"""``armillary up``: the whole stack as a process, looked at over HTTP, and ended by Ctrl-C."""
+"""What the parts of ``armillary up`` do alone; ``tests/browser`` looks at the whole stack."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
+import io
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,71 +14,15 @@ import pytest
 import yaml
 
 from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.readiness.deployments import blocks_in
+from cli import console
 from cli import up as command
-from cli.prefect_server import free_port
+from cli.up_notices import receiver
 from cli.up_processes import Process, _end, _processes, free_port_from
-from tests.conftest import STACK_IS_TRIED
+from cli.up_runs import _for_practice
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(not STACK_IS_TRIED, reason="two minutes: ARMILLARY_STACK=1 tries the stack")
-def test_everything_is_there_has_run_and_is_gone_after_ctrl_c(tmp_path: Path) -> None:
-    # Below the ports that outgoing connections are given, as 4200 is.
-    taken = free_port_from(14200)
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", taken))
-        holder.listen()
-        with _started("--port", str(taken), "--json", errors=tmp_path / "errors") as process:
-            told = _first_object(process, tmp_path / "errors")
-            assert told["ui"] != f"http://127.0.0.1:{taken}"
-            family = _family(process.pid)
-            _look_at(told)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 0, (tmp_path / "errors").read_text()
-    said = (tmp_path / "errors").read_text()
-    assert "Ending everything that was started" in said
-    assert "Traceback" not in said
-    assert len(family) >= 4, "simulator, S3, server, worker"
-    assert _left(family) == []
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(told["ui"])
-
-
-def _look_at(told: dict[str, Any]) -> None:
-    page = httpx.get(told["ui"], follow_redirects=True)
-    assert "<html" in page.text.lower()
-    with httpx.Client(base_url=f"{told['ui']}/api") as api:
-        runs = api.post("/flow_runs/filter", json={}).raise_for_status().json()
-        assert {run["state_name"] for run in runs} == {"Completed"}, runs
-        assert {run["name"] for run in runs} == {run["name"] for run in told["runs"]}
-        assert [run["deployment"] for run in told["runs"]] == [
-            "sync-instruments/weekdays",
-            "sync-venues/venues-hourly",
-            "backup-workspace/backup-nightly",
-        ]
-        deployments = api.post("/deployments/filter", json={}).raise_for_status().json()
-        described = {found["name"]: len(found["schedules"]) for found in DEPLOYMENTS}
-        assert {found["name"]: len(found["schedules"]) for found in deployments} == described
-        schedules = [one for found in deployments for one in found["schedules"]]
-        assert not [schedule for schedule in schedules if schedule["active"]]
-        assert set(command.TO_TRY) <= set(told["deployments"])
-        named = _references(DEPLOYMENTS) | {"cadenza-feed/binance", "aws-credentials/main"}
-        assert set(told["blocks"]) == named
-        for slug in named:
-            kind, _, name = slug.partition("/")
-            path = f"/block_types/slug/{kind}/block_documents/name/{name}"
-            assert api.get(path).raise_for_status().json()["is_anonymous"] is False
-    ptolemy, cadenza = (told["places"][name] for name in ("Ptolemy", "Cadenza"))
-    health = httpx.get(
-        f"{ptolemy['url']}/instruments/count",
-        headers={"Authorization": f"Bearer {ptolemy['token']}"},
-    )
-    assert health.status_code != 401
-    assert cadenza["password"]
 
 
 def _references(value: Any) -> set[str]:
@@ -92,44 +32,6 @@ def _references(value: Any) -> set[str]:
             return {value["block_document_slug"]}
         return _references(list(value.values()))
     return {slug for part in value for slug in _references(part)} if type(value) is list else set()
-
-
-@contextmanager
-def _started(*arguments: str, errors: Path) -> Iterator[subprocess.Popen[str]]:
-    # What a person has set for services of their own must not matter.
-    known = os.environ | {
-        "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
-        "ARMILLARY_PTOLEMY_TOKEN": "ptk_live_of_production",
-        "AWS_ACCESS_KEY_ID": "production",
-    }
-    with (
-        errors.open("w") as said,
-        subprocess.Popen(
-            [sys.executable, "-m", "cli", "up", *arguments],
-            env=known,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait(60)
-
-
-def _first_object(process: subprocess.Popen[str], errors: Path) -> dict[str, Any]:
-    """What was printed, as soon as it is whole: the command itself stays."""
-    assert process.stdout
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if line == "}\n":
-            found: dict[str, Any] = json.loads("".join(lines))
-            return found
-    raise AssertionError(errors.read_text())
 
 
 def _family(pid: int) -> dict[int, str]:
@@ -143,9 +45,6 @@ def _family(pid: int) -> dict[int, str]:
 def _left(family: dict[int, str]) -> list[int]:
     now = _processes()
     return [pid for pid, began in family.items() if pid in now and now[pid].began == began]
-
-
-# What the parts do alone
 
 
 def test_what_a_process_leaves_behind_in_a_session_of_its_own_is_ended_too() -> None:
@@ -202,3 +101,44 @@ def test_outside_of_a_clone_it_is_told_what_is_missing(
     assert "prefect.yaml: not installed with the package, and needed here." in str(caught.value)
     assert "from a clone of the repository: make up" in str(caught.value)
     assert "Makefile" not in str(caught.value)
+
+
+def test_the_practice_deployments_are_paused_and_name_their_blocks_by_id() -> None:
+    slugs = sorted(_references(DEPLOYMENTS))
+    ids = {slug: f"00000000-0000-4000-8000-{number:012}" for number, slug in enumerate(slugs)}
+    made = _for_practice(ROOT / "prefect.yaml", ids)["deployments"]
+    assert [found["name"] for found in made] == [found["name"] for found in DEPLOYMENTS]
+    assert _references(made) == set()
+    for found, described in zip(made, DEPLOYMENTS, strict=True):
+        assert blocks_in(found["parameters"]) == {
+            name: ids[slug] for name, slug in blocks_in(described["parameters"]).items()
+        }
+        assert set(found["parameters"]) == set(described["parameters"])
+        assert len(found["schedules"]) == len(described["schedules"])
+        assert not any(schedule["active"] for schedule in found["schedules"])
+    vendor = next(found for found in made if found["name"] == "sync-weekdays")["schedules"][0]
+    assert vendor["parameters"] == {
+        "feed": {"$ref": {"block_document_id": ids["file-feed/vendor"]}}
+    }
+
+
+def test_notifications_are_shown_on_a_page_and_in_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(console.err, "file", said)
+    with receiver() as url, httpx.Client(base_url=url) as client:
+        assert "None yet." in client.get("/").text
+        for subject in ("Armillary: <b>bad</b>", "Armillary: good again"):
+            sent = {"subject": subject, "body": "What: sync of [vendor]\nState: Failed"}
+            assert client.post("/", json=sent).text == "told"
+        page = client.get("/").text
+        assert page.index("good again") < page.index("&lt;b&gt;bad"), "newest first, and as text"
+        assert "What: sync of [vendor]\nState: Failed" in page
+        assert client.post("/", content=b"[]").status_code == 400
+        assert client.post("/", content=b"{").status_code == 400
+    assert "Notification: Armillary: <b>bad</b>\nWhat: sync of [vendor]\nState: Failed" in (
+        said.getvalue()
+    )
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
