@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from docs_site.anchors import slug
+
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -71,18 +73,13 @@ def links(page: Path) -> list[str]:
 def anchors(page: Path) -> set[str]:
     """What a link may name behind its ``#``, as GitHub makes it of a heading."""
     headings = _HEADING.findall(prose(text_of(page)))
-    return {_slug(heading) for heading in headings}
-
-
-def _slug(heading: str) -> str:
-    words = re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower())
-    return words.strip().replace(" ", "-")
+    return {slug(heading) for heading in headings}
 
 
 def shown_commands(page: Path) -> Iterator[list[str]]:
     """Arguments of the ``armillary`` commands in the blocks of code: whole commands, to be run."""
     for _, language, block in _FENCE.findall(text_of(page)):
-        if language in ("", "sh", "bash"):
+        if language in ("", "sh", "bash", "console"):
             for line in block.replace("\\\n", " ").splitlines():
                 if _COMMAND.match(line.strip()):
                     yield shlex.split(line, comments=True)[1:]

@@ -161,7 +161,14 @@ def test_the_schedules_that_are_told_are_those_of_the_deployments() -> None:
             told = rows[deployment["name"]][0][1]
             for schedule in deployment["schedules"]:
                 minute, hour, *_ = schedule["cron"].split()
-                time = f"{hour:0>2}:{minute:0>2}" if hour != "*" else "ten past each hour"
-                assert time in told
-                assert schedule.get("parameters", {}).get("venue", "") in told
+                assert (minute if hour == "*" else f"{hour:0>2}:{minute:0>2}") in _figures(told)
+                assert ("past each hour" in told) == (hour == "*")
+                given = schedule.get("parameters", {})
+                assert all(
+                    venue in told for venue in [*given.get("venues", []), given.get("venue", "")]
+                )
             assert bool(deployment["schedules"]) != (told == "on request")
+
+
+def _figures(told: str) -> str:
+    return told.replace("ten past", "10 past")
