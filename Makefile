@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Else each worker compiles every test anew, each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo up test setup lint format bench lock clean
+.PHONY: demo up test setup lint format docs audit bench lock clean
 
 demo: setup
 	@$(BIN)/armillary demo
@@ -29,7 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) (about a minute, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --disable-pip-version-check --quiet
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib armillary blocks tasks flows cli simulator || true
 	@touch $@
@@ -38,22 +38,36 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks
+	$(BIN)/mypy tests benchmarks docs_site .ci/audit.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/hadolint Dockerfile
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The site of docs/, in build/site: strict, so a link that leads nowhere fails.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# Known holes in what the lock pins, by the OSV database; says so where that cannot be reached.
+audit: setup
+	@$(BIN)/python .ci/audit.py
+
 bench: setup
 	$(BIN)/python -m benchmarks
 
 # Renews requirements.lock: newest versions that pyproject.toml allows, with hashes, no addresses.
+# Then what the image needs of it, with what builds the code: the same pins, without the tools.
+LOCK := $(BIN)/pip-compile --quiet --allow-unsafe --no-strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
+
 lock: setup
-	$(BIN)/pip-compile --quiet --upgrade --all-extras --allow-unsafe --no-strip-extras --generate-hashes \
-		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-		--output-file requirements.lock pyproject.toml
+	$(LOCK) --upgrade --all-extras --output-file requirements.lock pyproject.toml
+	$(LOCK) --no-annotate --extra s3 --build-deps-for wheel --constraint requirements.lock \
+		--output-file deploy/requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

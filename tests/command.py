@@ -38,7 +38,7 @@ class Command:
 
         Args:
             arguments: of ``armillary``.
-            environment: all of it, with the ``PREFECT_API_URL`` of the session's server.
+            environment: all of it, with the ``PREFECT_API_URL`` of its server.
 
         Raises:
             ValueError: it needs an interpreter of its own.
@@ -143,7 +143,9 @@ def _run(arguments: list[str], environment: dict[str, str], said: str, folder: s
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     sys.argv = ["armillary", *arguments]
     if os.environ["PREFECT_API_URL"] != settled:
-        raise ValueError("Where Prefect is was settled when it was imported: python -m cli")
+        from prefect.context import refresh_global_settings_context  # noqa: PLC0415 - see PREFECT
+
+        refresh_global_settings_context()
     try:
         runpy.run_module("cli", run_name="__main__", alter_sys=False)
     finally:

@@ -15,8 +15,6 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 REAL_IS_REQUIRED = os.environ.get("ARMILLARY_REQUIRE_REAL") == "1"
 """Whether a test fails, rather than being skipped, where its real server is not installed."""
-STACK_IS_TRIED = os.environ.get("ARMILLARY_STACK") == "1"
-"""Whether the practice stack is started as a whole, which takes two minutes."""
 for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
     del os.environ[name]
 os.environ.pop("PREFECT_API_URL", None)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.prefect_server import free_port, wait_until_healthy
+from tests.command import Command
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+MIGRATED = "migrated.db"
+"""Beside the folders of all workers of a session: an empty database of a Prefect server."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,6 +49,22 @@ class Server:
             text=True,
         )
 
+    def armillary(self, *arguments: str, **environment: str) -> Command:
+        """Start ``armillary`` against the server, forked: what it says is there at its end."""
+        return Command(arguments, self.environment | environment)
+
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        """The server's API, for this process."""
+        from prefect.client.orchestration import get_client  # noqa: PLC0415 - seconds, for a few
+        from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+
+        with (
+            temporary_settings({PREFECT_API_URL: f"{self.url}/api"}),
+            get_client(sync_client=True) as client,
+        ):
+            yield client
+
 
 @contextmanager
 def own_server(home: Path) -> Iterator[Server]:
@@ -58,6 +83,7 @@ def own_server(home: Path) -> Iterator[Server]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "ARMILLARY_RUNS": str(home / "runs"),
     }
+    _begin_with_a_migrated_database(home)
     log = home / "server.log"
     serve = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     with log.open("wb") as output:
@@ -69,4 +95,17 @@ def own_server(home: Path) -> Iterator[Server]:
         yield Server(url, environment)
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _begin_with_a_migrated_database(home: Path) -> None:
+    """As the session's server left it for others, if it has: a migration takes six seconds."""
+    migrated = next(
+        (found for folder in home.parents if (found := folder / MIGRATED).exists()), None
+    )
+    if migrated is not None:
+        shutil.copy(migrated, home / "prefect.db")

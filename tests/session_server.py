@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from prefect.testing import utilities
 
+from tests.servers import MIGRATED
+
 DATABASE = "prefect-test.db"
 """As Prefect names it."""
 
@@ -40,7 +42,7 @@ def session_server(folders: pytest.TempPathFactory) -> Iterator[None]:
             patch.setattr(utilities, "mkdtemp", lambda: str(home))
             harness: AbstractContextManager[None] = utilities.prefect_test_harness(START_SECONDS)
             if "PYTEST_XDIST_WORKER" in os.environ:
-                migrated = folders.getbasetemp().parent / "migrated.db"
+                migrated = folders.getbasetemp().parent / MIGRATED
                 with migrated.with_suffix(".lock").open("w") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX)
                     if migrated.exists():
@@ -54,6 +56,8 @@ def session_server(folders: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def _copy(running: Path, to: Path) -> None:
-    """Copy the database of a server at work."""
-    with closing(sqlite3.connect(running)) as source, closing(sqlite3.connect(to)) as target:
+    """Copy the database of a server at work; it is there at once, and whole."""
+    part = to.with_suffix(".part")
+    with closing(sqlite3.connect(running)) as source, closing(sqlite3.connect(part)) as target:
         source.backup(target)
+    part.rename(to)

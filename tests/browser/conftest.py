@@ -1,4 +1,4 @@
-"""A Prefect server with its UI, and a headless Chromium that sees nothing but loopback."""
+"""The practice stack, and a headless Chromium that sees nothing but loopback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect, sync_playwright
 
-from tests.servers import Server, own_server
+from tests.browser.stack import PracticeStack, practice_stack
 
 CHROMIUM = next(
     (
@@ -21,14 +21,15 @@ CHROMIUM = next(
     None,
 )
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-SIZE = {"width": 1440, "height": 1100}
+NO_IMAGE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+SIZE = {"width": 1440, "height": 1000}
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the UI that the session's shared one leaves out."""
-    with own_server(tmp_path_factory.mktemp("prefect")) as server:
-        yield server
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeStack]:
+    """``armillary up``, once for all: it takes a minute or two."""
+    with practice_stack(tmp_path_factory.mktemp("stack") / "errors") as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     def on_loopback_only(route: Route) -> None:
         if route.request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
             route.continue_()
+        elif route.request.resource_type == "image":
+            # Logos of Prefect's own block types come from its site: none, rather than broken ones.
+            route.fulfill(content_type="image/svg+xml", body=NO_IMAGE)
         else:
             route.abort()
 
@@ -47,8 +51,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         opened = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
         opened.route("**/*", on_loopback_only)
-        opened.set_default_timeout(15_000)
-        expect.set_options(timeout=15_000)
+        opened.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
         yield opened
         browser.close()
 
