@@ -153,15 +153,15 @@ class Server:
                 state=state, end_time=FlowRunFilterEndTime(after_=datetime.now(UTC) - LATELY)
             ),
             sort=FlowRunSort.END_TIME_DESC,
-            limit=1,
+            limit=20,
         )
-        if not runs or runs[0].deployment_id is None:
-            return None
-        deployment = syncs[runs[0].deployment_id]
-        workspace = opened[deployment.given[0]["workspace"]]
-        return WorkersRun(
-            f"{runs[0].name} of {deployment.name}", f"{workspace}/runs/{runs[0].id}/plan.json"
-        )
+        for run in runs:
+            # A form or a schedule may have named another workspace than the deployment does.
+            workspace = opened.get(blocks_in(run.parameters).get("workspace", ""))
+            if workspace and run.deployment_id in syncs:
+                name = f"{run.name} of {syncs[run.deployment_id].name}"
+                return WorkersRun(name, f"{workspace}/runs/{run.id}/plan.json")
+        return None
 
 
 def _later(

@@ -20,8 +20,8 @@ WATCH_SECONDS = 0.5
 TO_TRY = {
     "sync-instruments/sync-by-hand": "Run > Quick run. The vendor's next file has come. The plan "
     "lists what changed; a custom run with mode apply carries it out.",
-    "publish-venue/publish-by-hand": "Run > Custom run, with BINANCE as the venue. It is refreshed "
-    "in Cadenza; the plan creates its instruments in Ptolemy.",
+    "publish-venue/publish-by-hand": "Run > Custom run, with BINANCE as the venue. The plan lists "
+    "what it would create; with mode apply the venue is refreshed in Cadenza first.",
     "verify-backup/restore-drills": "Run > Quick run. A sample of the backup is restored into the "
     "scratch workspace, compared row by row, and cleared up again.",
 }

@@ -41,7 +41,7 @@ from tasks.sync_run import WORKERS, open_runs
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
     task_runner=WORKERS,
 )
 def backup_workspace(

@@ -37,7 +37,7 @@ Count = Annotated[int, Field(ge=0, le=10_000)]
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
 )
 def prune_backups(
     store: BackupStore,

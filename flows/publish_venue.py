@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from blocks.form_values import NONE_NAMED, GivenText, Text, Texts
 from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
 from tasks.clean_up import clean_up
+from tasks.deployed import references_to, start_command
 from tasks.read_workspace import survey_workspace
 from tasks.report_publish import published_ended, report_published
 from tasks.sync_feed import sync_feed
@@ -46,7 +46,7 @@ from tasks.venues import list_venues, refresh_venues
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
     task_runner=WORKERS,
 )
 def publish_venue(
@@ -98,10 +98,11 @@ def publish_venue(
                 only=bool(choice.symbols),
                 choice=choice,
                 own_feed=feed is not None,
+                given=references_to(account=account, workspace=workspace, feed=feed),
             )
             # What a person has to mend is told before a refresh that may take twenty minutes.
             ground = survey_workspace(workspace, source)
-            run.approved(ground)
+            run.approved(ground, source.definition().name)
             result = _published(run, account, source, ground, asked)
     except ArmillaryError as error:
         return refused(error, workspace, f"publish {name}".strip())
@@ -125,13 +126,9 @@ class PublishRun(SyncRun):
         """How this very run is started again with an approval: by its deployment, or by hand."""
         symbols = self.choice.symbols
         if self.deployed:
-            told = {"venue": self.venue, "mode": "apply", "approve": "DIGEST"}
-            given = [f"{key}={value}" for key, value in told.items()]
-            if symbols:
-                given.append(f"symbols={json.dumps(symbols)}")
-            words = ["prefect", "deployment", "run", self.deployed]
-            words += [word for pair in given for word in ("--param", pair)]
-            return shlex.join(words)
+            given: dict[str, Any] = {"venue": self.venue, "mode": "apply", "approve": "DIGEST"}
+            given |= {"symbols": list(symbols)} if symbols else {}
+            return start_command(self.deployed, **given, **self.given)
         words = ["armillary", "publish", self.venue]
         words += [word for symbol in symbols for word in ("--symbol", symbol)]
         words += ["--feed", "FEED.yaml"] if self.own_feed else []

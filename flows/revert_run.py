@@ -30,7 +30,7 @@ from tasks.sync_run import WORKERS, Scope, SyncRun, ended, open_runs, refused
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
     task_runner=WORKERS,
 )
 def revert_run(
@@ -77,7 +77,7 @@ def _reverted(run: SyncRun, run_id: str) -> SyncResult:
             run.store,
             found,
             head,
-            approved=run.approved(found),
+            approved=run.approved(found, head.feed),
             calls=run.calls,
         )
         return run.carry_out(found, judged, scope, lease)

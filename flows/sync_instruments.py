@@ -15,6 +15,7 @@ from blocks.form_values import NONE_NAMED, Text, Texts
 from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
 from tasks.clean_up import clean_up
+from tasks.deployed import references_to
 from tasks.sync_feed import sync_feed
 from tasks.sync_run import WORKERS, SyncRun, ended, open_runs, refused
 
@@ -28,7 +29,7 @@ from tasks.sync_run import WORKERS, SyncRun, ended, open_runs, refused
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
     task_runner=WORKERS,
 )
 def sync_instruments(
@@ -59,6 +60,7 @@ def sync_instruments(
             store=open_runs(),
             approve=approve or None,
             only=bool(only),
+            given=({"only": only} if only else {}) | references_to(workspace=workspace, feed=feed),
         )
         try:
             return ended(sync_feed(run, feed, only or None))

@@ -20,7 +20,7 @@ from blocks.form_values import NONE_NAMED, Texts, texts_of
 from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.call_count import CallCount
 from tasks.clean_up import clean_up
-from tasks.deployed import deployed_as
+from tasks.deployed import deployed_as, reference_to
 from tasks.report import progress_artifact
 from tasks.report_venues import report_venues
 from tasks.venues import (
@@ -52,7 +52,7 @@ def run_name() -> str:
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
     task_runner=VENUE_WORKERS,
 )
 def sync_venues(
@@ -87,7 +87,7 @@ def sync_venues(
                 seconds=round(time.monotonic() - began, 3),
                 run_id=str(flow_run.id),
                 stopped=halt.why,
-                again_command=again_command(refreshed, deployed),
+                again_command=again_command(refreshed, deployed, reference_to(account)),
                 notes=choice.notes,
             )
     except ArmillaryError as error:

@@ -42,7 +42,7 @@ from tasks.restore_run import means_of, restored_into
     on_completion=[tell_end],
     on_failure=[tell_end],
     on_cancellation=[clean_up],
-    on_crashed=[clean_up, tell_crash],
+    on_crashed=[tell_crash, clean_up],
 )
 def verify_backup(
     store: BackupStore,

@@ -42,6 +42,8 @@ class Given:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self.parameters = parameters
         self._blocks: dict[str, Any] = {}
+        self.lost = False
+        """Whether a block that tells the subject could not be had."""
 
     def plain(self, name: str) -> str:
         """A text, without blanks around it; blank where none is given."""
@@ -57,6 +59,8 @@ class Given:
         if name not in self._blocks:
             self._blocks[name] = _block(self.parameters.get(name))
         found = self._blocks[name]
+        if isinstance(found, str) and isinstance(self.parameters.get(name), Mapping):
+            self.lost = True
         return found if isinstance(found, str) else str(getattr(found, attribute, "") or "")
 
 
@@ -72,18 +76,24 @@ def _block(value: Any) -> Any:
         return _referred(reference)
 
 
-def learnt(flow_name: str, given: Given, state: RunState[Any]) -> list[tuple[Subject, Kind]]:
+def learnt(
+    flow_name: str, given: Given, state: RunState[Any], *, scheduled: bool = False
+) -> list[tuple[Subject, Kind]]:
     """What a run shows of its subjects; empty where it shows nothing.
 
     Args:
         flow_name: of the flow.
         given: its parameters.
         state: its final state.
+        scheduled: whether nobody was there to read what it said.
     """
     if flow_name == "sync-venues":
         return _of_venues(given, state)
     of = _SUBJECTS.get(flow_name)
     kind = KINDS.get(state.name or "")
+    if flow_name == "publish-venue" and state.name == "AlreadyRunning" and scheduled:
+        # A refresh of the venue was under way, which syncs nothing: a night without a publish.
+        kind = Kind.FAILED
     return [] if of is None or kind is None else [(of(given), kind)]
 
 
@@ -131,7 +141,8 @@ def _venue(environment: str, venue: str = "", *, part: bool = False) -> Subject:
     if not venue:
         return Subject("venues", (environment,), f"refresh of venues in {environment}")
     limited = " (chosen symbols)" if part else ""
-    names = (environment, venue, *(["part"] if part else []))
+    # Cadenza takes a name in any case, and answers in its own.
+    names = (environment, venue.casefold(), *(["part"] if part else []))
     return Subject("venues", names, f"refresh of {venue} in {environment}{limited}")
 
 
@@ -215,3 +226,5 @@ _SUBJECTS: dict[str, Callable[[Given], Subject]] = {
     "prune-backups": _prune,
 }
 """By flow; those that only compare have none, and ``sync-venues`` may have many."""
+
+WITH_SUBJECTS = frozenset({*_SUBJECTS, "sync-venues"})

@@ -27,7 +27,7 @@ from armillary.alerts.standing import News, learn
 from armillary.alerts.words import Told, subjects, text, title
 from armillary.errors import ArmillaryError
 from armillary.settings import Settings
-from tasks.alert_subjects import Given, answer, learnt
+from tasks.alert_subjects import WITH_SUBJECTS, Given, answer, learnt
 from tasks.sync_run import open_runs
 
 Log: TypeAlias = "Logger | LoggerAdapter[Logger]"
@@ -96,15 +96,20 @@ def _tell(flow: AnyFlow, flow_run: FlowRun, state: RunState[Any]) -> None:
     if not _only_plans(flow, flow_run):
         # A plain one: Prefect's own kind of time cannot be kept.
         store, now = open_runs(), datetime.fromtimestamp(state.timestamp.timestamp(), UTC)
+        given = Given(flow_run.parameters)
+        left = learnt(flow.name, given, state, scheduled=flow_run.auto_scheduled)
+        if given.lost:
+            # Under another name than usual it could never be cleared: the server tells each run.
+            return
         news = [
             found
-            for subject, kind in learnt(flow.name, Given(flow_run.parameters), state)
+            for subject, kind in left
             if (found := learn(store, subject, kind, run_id=str(flow_run.id), now=now))
         ]
         for cleared, event in ((False, RAISED), (True, CLEARED)):
             if told := [each for each in news if each.cleared is cleared]:
                 _emit(event, told, flow_run, _told(flow_run, state))
-    if not state.is_completed():
+    if not state.is_completed() and not _nobody_looks(flow, flow_run):
         emit_event(
             TOLD,
             resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}"},
@@ -117,6 +122,12 @@ def _only_plans(flow: AnyFlow, flow_run: FlowRun) -> bool:
     if "mode" not in flow.parameters.properties:
         return False
     return flow_run.parameters.get("mode") != "apply"
+
+
+def _nobody_looks(flow: AnyFlow, flow_run: FlowRun) -> bool:
+    """A scheduled run of which nothing is kept: its failure is told by the server, each time."""
+    kept = flow.name in WITH_SUBJECTS and not _only_plans(flow, flow_run)
+    return flow_run.auto_scheduled and not kept
 
 
 def _emit(event: str, news: Sequence[News], flow_run: FlowRun, told: Told) -> None:

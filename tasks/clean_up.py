@@ -112,12 +112,20 @@ def _end_uploads(bucket: Bucket, run_id: str, log: Log) -> None:
     for upload in bucket.unfinished_uploads(""):
         folder = upload.key.rpartition("/")[0]
         if folder not in owners:
-            content = bucket.read(f"{folder}/{JOURNAL}")
-            journal = read_journal(content) if content else None
-            owners[folder] = journal.run_id if journal else ""
+            owners[folder] = _owner(bucket, folder)
         if owners[folder] == run_id:
             bucket.abort(upload)
             log.info("Ended the upload of %s", upload.key)
+
+
+def _owner(bucket: Bucket, folder: str) -> str:
+    """Whose folder it is; blank where nobody can tell: it is not ours to touch then."""
+    try:
+        content = bucket.read(f"{folder}/{JOURNAL}")
+        journal = read_journal(content) if content else None
+    except ArmillaryError:
+        return ""
+    return journal.run_id if journal else ""
 
 
 def _blocks(parameters: Mapping[str, Any], kind: type[Kind]) -> Iterator[Kind]:
@@ -125,6 +133,9 @@ def _blocks(parameters: Mapping[str, Any], kind: type[Kind]) -> Iterator[Kind]:
     for value in parameters.values():
         found = value
         if isinstance(value, dict) and "$ref" in value:
-            found = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg]
+            try:
+                found = Block.load_from_ref(value["$ref"], _sync=True)  # type: ignore[call-arg]
+            except Exception:  # noqa: BLE001, S112 - one that is gone must not hide the others
+                continue
         if isinstance(found, kind):
             yield found

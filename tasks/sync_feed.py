@@ -40,7 +40,7 @@ def sync_feed(
 
 def _planned(run: SyncRun, ground: Ground, feed: Feed, only: list[str] | None) -> JudgedPlan:
     log = get_run_logger()
-    approved = run.approved(ground)
+    approved = run.approved(ground, feed.definition().name)
     source = read_records(feed, ground.data_types)
     records, rejects = source.records.height, source.rejects.height
     log.info("Read %s: %d records, %d rows rejected", source.source, records, rejects)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ from armillary.errors import (
 from armillary.feeds.definition import Limits
 from armillary.runs.lease import Lease, held
 from armillary.runs.memory import recall, remember
-from armillary.runs.record import Head, RunRecord, approved_run, read_changes
+from armillary.runs.record import Head, RunRecord, approved_run, read_changes, read_head
 from armillary.runs.store import RunStore, open_store
 from armillary.settings import Settings
 from armillary.sync.conclude import conclude, remembered_after
@@ -38,7 +40,7 @@ from armillary.sync.report import HEADLINES
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.apply_changes import Applying, apply_plan
 from tasks.call_count import CallCount
-from tasks.deployed import deployed_as
+from tasks.deployed import deployed_as, start_command
 from tasks.report import progress_artifact, report_refusal, report_sync
 
 MAX_WORKERS = 16
@@ -70,6 +72,8 @@ class SyncRun:
     reverts: str | None = None
     only: bool = False
     """Limited to chosen records: what it saw of the feed says nothing about the whole."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that a start with an approval has to repeat, as a deployment takes them."""
     deployed: str = field(default_factory=deployed_as)
     """Its flow and deployment; blank for a run by hand."""
 
@@ -91,15 +95,22 @@ class SyncRun:
             margin_seconds=life_seconds / 4,
         )
 
-    def approved(self, ground: Ground) -> pl.DataFrame | None:
+    def approved(self, ground: Ground, feed: str) -> pl.DataFrame | None:
         """The changes of the plan that a person approved, if this run was given one.
 
         Raises:
-            ConfigurationError: no such plan is known, or it is too old.
+            ConfigurationError: no such plan is known, it is too old, or of another feed.
         """
         if self.approve is None:
             return None
         made_by = approved_run(self.store, ground.workspace_id, self.approve, datetime.now(UTC))
+        of = read_head(self.store, ground.workspace_id, made_by).feed
+        if of != feed:
+            raise ConfigurationError(
+                f"The plan {self.approve[:12]} is of the feed {of}, and this run is of {feed}. "
+                "Nothing was written.",
+                next_step=f"Choose the feed {of} for this run, or approve a plan of {feed}.",
+            )
         return read_changes(self.store, ground.workspace_id, made_by, CHANGES)
 
     def carry_out(
@@ -163,8 +174,10 @@ class SyncRun:
         if self.reverts:
             return f"armillary revert {self.reverts} --mode apply --approve DIGEST"
         if not self.deployed:
-            return "armillary sync --feed FEED.yaml --mode apply --approve DIGEST"
-        return f"prefect deployment run '{self.deployed}' --param mode=apply --param approve=DIGEST"
+            only = [word for one in self.given.get("only", ()) for word in ("--only", one)]
+            words = ["armillary", "sync", "--feed", "FEED.yaml", *only]
+            return shlex.join([*words, "--mode", "apply", "--approve", "DIGEST"])
+        return start_command(self.deployed, mode="apply", approve="DIGEST", **self.given)
 
     def _answers(self) -> bool:
         """Whether Ptolemy answers at all: one request, without repeats."""

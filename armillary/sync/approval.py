@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import polars as pl
 
-from armillary.sync.field_guard import WithheldField, with_field, without_fields
+from armillary.sync.field_guard import WithheldField, shown_field, with_field, without_fields
 from armillary.sync.guards import Withheld
 from armillary.sync.plan import Plan, sort_changes
 
-_KEY = ["kind", "identifier", "fingerprint"]
+_RECORD = ["kind", "identifier"]
+_ENTRY = [*_RECORD, "field", "before", "after"]
 
 
 def allowed_changes(
@@ -62,9 +63,8 @@ def _with_lifted(
     kinds = [entry.kind for entry in withheld if entry.liftable]
     of_kinds = plan.changes.filter(pl.col("kind").is_in(kinds))
     of_fields = with_field(plan.changes, fields).filter(~pl.col("kind").is_in([*kinds, *fixed]))
-    candidates = _fingerprinted(pl.concat([of_kinds, of_fields]))
-    lifted = candidates.join(_fingerprinted(approved), on=_KEY, how="semi").drop("fingerprint")
-    trimmed = free.join(lifted, on=["kind", "identifier"], how="anti")
+    lifted = _seen(pl.concat([of_kinds, of_fields]), approved)
+    trimmed = free.join(lifted, on=_RECORD, how="anti")
     return sort_changes(pl.concat([trimmed, lifted]))
 
 
@@ -95,7 +95,8 @@ def _emptied(
         return []
     rest = plan.count("update") - _count(allowed, "update")
     what = "field is" if len(fields) == 1 else "fields are"
-    reason = f"nothing else of them changes; {', '.join(fields)}: the {what} withheld"
+    named = ", ".join(shown_field(field) for field in fields)
+    reason = f"nothing else of them changes; {named}: the {what} withheld"
     return [Withheld("update", rest, reason)] if rest else []
 
 
@@ -113,7 +114,21 @@ def _count(changes: pl.DataFrame, kind: str) -> int:
     return changes.filter(pl.col("kind") == kind).height
 
 
-def _fingerprinted(changes: pl.DataFrame) -> pl.DataFrame:
-    """Add what makes two changes of one record the same: fields with before and after."""
-    entries = pl.col("changed").list.eval(pl.element().struct.json_encode())
-    return changes.with_columns(entries.list.join("\n").alias("fingerprint"))
+def _seen(changes: pl.DataFrame, approved: pl.DataFrame) -> pl.DataFrame:
+    """The changes of which the approved plan holds every field, with before and after.
+
+    Of an update it may hold more: the fields that were not withheld are written by the time
+    somebody approves the others.
+    """
+    is_update, sized = pl.col("kind") == "update", pl.col("changed").list.len().alias("size")
+    updates = changes.filter(is_update).join(approved, on=_RECORD, how="semi")
+    others = changes.filter(~is_update).with_columns(sized)
+    others = others.join(approved.with_columns(sized), on=[*_RECORD, "size"], how="semi")
+    known = pl.concat([updates, others.drop("size")])
+    unseen = _entries(known).join(_entries(approved), on=_ENTRY, how="anti")
+    return known.join(unseen, on=_RECORD, how="anti")
+
+
+def _entries(changes: pl.DataFrame) -> pl.DataFrame:
+    filled = changes.filter(pl.col("changed").list.len() > 0)
+    return filled.select(*_RECORD, "changed").explode("changed").unnest("changed")

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from armillary.runs.memory import Delivery, EchoEntry, FeedMemory
 from armillary.sync.breaker import Breaker
+from armillary.sync.field_guard import shown_field
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outcome import (
     Calls,
@@ -94,7 +95,9 @@ def conclude(
         record=record,
         missing_kept=plan.missing_kept,
         stopped=stopped,
-        withheld_fields={entry.field: entry.changes for entry in judged.withheld_fields},
+        withheld_fields={
+            shown_field(entry.field): entry.changes for entry in judged.withheld_fields
+        },
         withheld_because=judged.withheld_because,
         approve_command=approve_command.replace("DIGEST", plan.digest)
         if withheld or judged.withheld_fields

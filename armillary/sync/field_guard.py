@@ -25,7 +25,7 @@ class WithheldField:
     """A field whose changes a guard withholds, and every reason, with figures."""
 
     field: str
-    """``name``, or the key of a field."""
+    """``name``, or ``field.<key>``."""
     changes: int
     """Records whose change of this field is withheld."""
     reason: str
@@ -40,19 +40,24 @@ def judge_fields(plan: Plan, limits: Limits) -> list[WithheldField]:
         return []
     found = []
     for field, changes, cleared, values, values_before in _figures(plan).iter_rows():
-        name = field.removeprefix("field.")
+        name = shown_field(field)
         figures = _Figures(name, plan.active_in_scope, changes, cleared, values, values_before)
         reasons = "; ".join(figures.over(limits))
         if reasons:
-            found.append(WithheldField(name, changes, reasons))
+            found.append(WithheldField(field, changes, reasons))
     return found
+
+
+def shown_field(field: str) -> str:
+    """As people know it; a field with the key ``name`` is told from the record's own name."""
+    return field if field == "field.name" else field.removeprefix("field.")
 
 
 def without_fields(changes: pl.DataFrame, fields: Collection[str]) -> pl.DataFrame:
     """Changes (shape: ``Plan.changes``) less these fields of updates; what is empty then, goes."""
     if not fields:
         return changes
-    field = pl.element().struct.field("field").str.strip_prefix("field.")
+    field = pl.element().struct.field("field")
     kept = pl.col("changed").list.filter(~field.is_in(list(fields)))
     is_update = pl.col("kind") == "update"
     trimmed = changes.with_columns(pl.when(is_update).then(kept).otherwise("changed"))
@@ -61,7 +66,7 @@ def without_fields(changes: pl.DataFrame, fields: Collection[str]) -> pl.DataFra
 
 def with_field(changes: pl.DataFrame, fields: Collection[str]) -> pl.DataFrame:
     """The updates that change one of these fields."""
-    field = pl.element().struct.field("field").str.strip_prefix("field.")
+    field = pl.element().struct.field("field")
     named = pl.col("changed").list.eval(field.is_in(list(fields))).list.any()
     return changes.filter((pl.col("kind") == "update") & named)
 

@@ -13,7 +13,7 @@ from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
 from armillary.sync.approval import allowed_changes
 from armillary.sync.existing import Existing
-from armillary.sync.field_guard import WithheldField, judge_fields, without_fields
+from armillary.sync.field_guard import WithheldField, judge_fields, shown_field, without_fields
 from armillary.sync.forecast import Forecast, forecast, shortage
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
@@ -46,7 +46,9 @@ class JudgedPlan:
     def withheld_because(self) -> dict[str, str]:
         """The reason for each kind of change, and each ``field <key>``, that is withheld."""
         kinds = {entry.kind: entry.reason for entry in self.withheld}
-        return kinds | {f"field {entry.field}": entry.reason for entry in self.withheld_fields}
+        return kinds | {
+            f"field {shown_field(entry.field)}": entry.reason for entry in self.withheld_fields
+        }
 
     @property
     def refusal(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from armillary.markdown import plain
@@ -65,12 +65,18 @@ def rows(result: VenuesResult) -> list[dict[str, Any]]:
     ]
 
 
-def again_command(outcomes: Sequence[VenueOutcome], deployment: str = "") -> str:
+def again_command(
+    outcomes: Sequence[VenueOutcome],
+    deployment: str = "",
+    account: Mapping[str, Any] | None = None,
+) -> str:
     """What a person types to refresh only what is missing; blank when nothing is.
 
     Args:
         outcomes: of the run.
         deployment: ``<flow>/<deployment>`` it was started by; blank when it was started by hand.
+        account: reference to the account's block: a schedule may have named another one than the
+            deployment does, of UAT and not of production.
     """
     again = [each for each in outcomes if each.state in TO_REPEAT or each.rejected_symbols]
     if not again:
@@ -85,6 +91,8 @@ def again_command(outcomes: Sequence[VenueOutcome], deployment: str = "") -> str
     words = ["prefect", "deployment", "run", deployment, "--param", _parameter("venues", venues)]
     if symbols:
         words += ["--param", _parameter("symbols", symbols)]
+    if account:
+        words += ["--param", _parameter("account", account)]
     return shlex.join(words)
 
 
@@ -94,8 +102,8 @@ def _symbols_again(outcome: VenueOutcome) -> list[str]:
     return list(outcome.symbols)
 
 
-def _parameter(name: str, values: Sequence[str]) -> str:
-    return f"{name}={json.dumps(list(values), separators=(',', ':'))}"
+def _parameter(name: str, value: Any) -> str:
+    return f"{name}={json.dumps(value, separators=(',', ':'))}"
 
 
 def _sorted(result: VenuesResult) -> list[VenueOutcome]:

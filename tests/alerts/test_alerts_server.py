@@ -77,7 +77,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         _crash(told, given)
         _say_nothing(told, given)
         _be_silent()
-        stage.wait_for(lambda: len(told.subjects_with("could not say why")) == 2)
+        stage.wait_for(lambda: len(told.subjects_with(": see its log")) == 2)
         stage.wait_for(lambda: bool(told.subjects_with("minutes late")))
         yield told
 
@@ -194,12 +194,12 @@ def test_a_process_that_died_is_told_by_its_runner_once(story: Story) -> None:
 def test_a_run_that_cannot_speak_is_told_by_the_server(story: Story) -> None:
     """Neither those that have told themselves, nor a plan, nor one that ended well."""
     silent = {story.runs[name].name for name in ("dead", "zombie")}
-    assert set(story.subjects_with("could not say why")) == {
-        f"Armillary: run {name} Crashed, and could not say why" for name in silent
+    assert set(story.subjects_with(": see its log")) == {
+        f"Armillary: run {name} Crashed: see its log" for name in silent
     }
     body = next(
         each["body"]
-        for each in story.stage.receiver.about("could not say why")
+        for each in story.stage.receiver.about(": see its log")
         if story.runs["dead"].name in each["subject"]
     )
     assert f"What: run {story.runs['dead'].name} of sync-instruments" in body

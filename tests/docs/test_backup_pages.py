@@ -198,26 +198,11 @@ def test_the_fields_of_the_block_are_described_with_their_defaults() -> None:
         assert rows[name][0][1] == f"`{own[name].default}`"
 
 
-def test_the_policy_of_the_guide_is_the_row_of_its_table_and_cannot_delete() -> None:
-    told = section(GUIDE, "2. The bucket and its credentials")
-    [policy] = re.findall(r"```json\n(.*?)```", told, re.DOTALL)
-    of_bucket, of_objects = (set(part["Action"]) for part in json.loads(policy)["Statement"])
-    [[_, bucket_cell, object_cell]] = table_rows(told)["backup"][:1]
-    assert of_bucket == actions(bucket_cell.partition("; with Object Lock")[0])
-    assert of_objects == actions(object_cell.partition("; with Object Lock")[0])
-    assert not [action for action in of_bucket | of_objects if "Delete" in action]
-    [[_, *pruning]] = table_rows(told)["prune"][:1]
-    assert {"s3:DeleteObject", "s3:DeleteObjectVersion"} <= actions(" ".join(pruning))
-
-
-def test_every_right_that_a_message_asks_for_is_in_the_guide() -> None:
+def test_every_right_that_a_message_asks_for_is_on_the_page_of_rights() -> None:
     asked = {right for told in PERMISSIONS.values() for right in re.findall(r"s3:(\w+)", told)}
     assert len(asked) > 5
-    assert [right for right in asked if f"`{right}`" not in GUIDE] == []
-
-
-def actions(cell: str) -> set[str]:
-    return {f"s3:{name}" for name in re.findall(r"`(\w+)`", cell)}
+    rights = text_of(Path("docs/security.md"))
+    assert [right for right in sorted(asked) if f"s3:{right}" not in rights] == []
 
 
 def test_the_figures_that_are_told_are_those_of_the_code() -> None:

@@ -103,6 +103,22 @@ def test_an_unknown_digest_is_refused_before_anything_is_read(
     assert "No plan with the digest" in str(error)
 
 
+def test_the_plan_of_another_feed_is_refused(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    """Else a run by hand, which takes the deployment's own feed, would apply the wrong one."""
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS[:5]))
+    digest = result_of(run_sync(sim, feed, "plan")).digest
+    other = feed.model_copy(update={"name": "another"})
+    error = run_sync(sim, other, approve=digest).result(raise_on_failure=False)
+    assert isinstance(error, ConfigurationError)
+    assert f"The plan {digest[:12]} is of the feed vendor, and this run is of another." in str(
+        error
+    )
+    assert "Choose the feed vendor for this run" in str(error)
+    assert not identifiers(sim)
+
+
 def test_an_old_plan_cannot_be_approved(
     sim: Simulator, run_sync: RunSync, tmp_path: Path, runs_folder: Path
 ) -> None:

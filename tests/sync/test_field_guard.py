@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from armillary.sync.approval import allowed_changes
-from armillary.sync.field_guard import judge_fields, without_fields
+from armillary.sync.field_guard import judge_fields, shown_field, without_fields
 from armillary.sync.guards import Withheld
 from armillary.sync.plan import Plan, iter_changes
 from tests.sync.build import definition, feed, instrument, plan, record, workspace
@@ -25,7 +25,7 @@ def made(before: list[Values], after: list[Values]) -> Plan:
 
 def verdict(made_plan: Plan, **limits: float) -> dict[str, str]:
     used = definition(limits=limits).limits
-    return {entry.field: entry.reason for entry in judge_fields(made_plan, used)}
+    return {shown_field(entry.field): entry.reason for entry in judge_fields(made_plan, used)}
 
 
 def of(count: int, **values: str) -> list[Values]:
@@ -98,7 +98,7 @@ def test_the_other_fields_of_the_same_records_go_on() -> None:
     allowed, kinds, left = allowed_changes(made_plan, [], None, fields)
     assert set(fields_of(allowed)) == {f"i{n:04}" for n in range(10)}
     assert {field for found in fields_of(allowed).values() for field in found} == {"field.isin"}
-    assert [(entry.field, entry.changes) for entry in left] == [("lot_size", 60)]
+    assert [(entry.field, entry.changes) for entry in left] == [("field.lot_size", 60)]
     assert [(entry.kind, entry.changes) for entry in kinds] == [("update", 50)]
     assert kinds[0].reason == "nothing else of them changes; lot_size: the field is withheld"
 
@@ -123,13 +123,13 @@ def test_what_is_not_in_the_approved_plan_stays_withheld() -> None:
 
 def test_a_withheld_kind_and_a_withheld_field_are_counted_once_each() -> None:
     made_plan, fields = both()
-    rest = without_fields(made_plan.changes, ["lot_size"])
+    rest = without_fields(made_plan.changes, ["field.lot_size"])
     assert rest.height == 10
     over = [Withheld("update", 10, "10 updates are too many")]
     allowed, kinds, left = allowed_changes(made_plan, over, None, fields)
     assert allowed.is_empty()
     assert [(entry.kind, entry.changes) for entry in kinds] == [("update", 60)]
-    assert [(entry.field, entry.changes) for entry in left] == [("lot_size", 60)]
+    assert [(entry.field, entry.changes) for entry in left] == [("field.lot_size", 60)]
     lifted, kinds, left = allowed_changes(made_plan, over, made_plan.changes, fields)
     assert lifted.equals(made_plan.changes)
     assert (kinds, left) == ([], [])
@@ -141,3 +141,32 @@ def test_what_cannot_be_lifted_is_not_lifted_by_way_of_a_field() -> None:
     allowed, _, left = allowed_changes(made_plan, fixed, made_plan.changes, fields)
     assert allowed.is_empty()
     assert left[0].changes == 60
+
+
+def test_what_the_first_run_wrote_does_not_keep_the_rest_from_being_approved() -> None:
+    """The run that withheld a field has written the others: tomorrow's change is smaller."""
+    made_plan, _ = both()
+    again = made(
+        of(10, lot_size="1", isin="B") + of(90, lot_size="1", isin="A"),
+        of(10, lot_size="2", isin="B")
+        + of(50, lot_size="2", isin="A")
+        + of(40, lot_size="1", isin="A"),
+    )
+    fields = judge_fields(again, definition().limits)
+    allowed, kinds, left = allowed_changes(again, [], made_plan.changes, fields)
+    assert allowed.height == 60
+    assert (kinds, left) == ([], [])
+
+
+def test_a_smaller_create_is_not_the_one_that_was_approved() -> None:
+    seen = plan(feed(record("new", isin="A", lot_size="1")), workspace())
+    today = plan(feed(record("new", isin="A", lot_size=None)), workspace())
+    over = [Withheld("create", 1, "too many")]
+    assert allowed_changes(seen, over, seen.changes)[0].height == 1
+    assert allowed_changes(today, over, seen.changes)[0].is_empty()
+
+
+def test_the_name_of_a_record_and_a_field_called_name_are_two() -> None:
+    assert (shown_field("name"), shown_field("field.name")) == ("name", "field.name")
+    made_plan, _ = both()
+    assert without_fields(made_plan.changes, ["name"]).equals(made_plan.changes)
