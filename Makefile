@@ -17,7 +17,7 @@ up: setup
 	@exec $(BIN)/armillary up
 
 test: setup
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 setup: $(READY)
 

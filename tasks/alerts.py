@@ -8,6 +8,7 @@ laptop learned must not keep the schedule's next failure from being told (decisi
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -45,6 +46,10 @@ BEATING = frozenset(
     {"sync-instruments", "publish-venue", "sync-venues", "backup-workspace", "verify-backup"}
 )
 """Flows whose scheduled runs ping the heartbeat, unless they only plan."""
+
+AFTER_THE_STATE_SECONDS = 2.0
+"""The word that a run was told counts only if the server has heard of its state before, which comes
+by another way."""
 
 NOTHING_LEARNT = frozenset({"AlreadyRunning", "Planned", "PlannedWithheld"})
 
@@ -110,6 +115,7 @@ def _tell(flow: AnyFlow, flow_run: FlowRun, state: RunState[Any]) -> None:
             if told := [each for each in news if each.cleared is cleared]:
                 _emit(event, told, flow_run, _told(flow_run, state))
     if not state.is_completed() and not _nobody_looks(flow, flow_run):
+        time.sleep(AFTER_THE_STATE_SECONDS)
         emit_event(
             TOLD,
             resource={"prefect.resource.id": f"prefect.flow-run.{flow_run.id}"},

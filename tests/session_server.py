@@ -18,7 +18,7 @@ from tests.servers import MIGRATED
 DATABASE = "prefect-test.db"
 """As Prefect names it."""
 
-START_SECONDS = 90
+START_SECONDS = 150
 
 LEFT_OUT = (
     # Block types of Prefect's own; ours are registered when they are first saved.

@@ -21,6 +21,7 @@ from cli.up_processes import _processes, free_port_from
 from tests.servers import Server
 
 END_SECONDS = 60
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,13 @@ class PracticeStack:
         """Address of the Prefect UI."""
         return str(self.told["ui"])
 
-    @property
-    def api(self) -> httpx.Client:
-        """A client of the Prefect API."""
-        return httpx.Client(base_url=f"{self.ui}/api", timeout=30)
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """What the Prefect API answers; while its database is busy it is asked again."""
+        for _ in range(TRIES):
+            answer = httpx.request(method, f"{self.ui}/api{path}", json=body, timeout=60)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+        return answer.raise_for_status().json() if answer.content else None
 
     @property
     def server(self) -> Server:
@@ -57,23 +61,21 @@ class PracticeStack:
 
     def deployed(self, name: str) -> dict[str, Any]:
         """A deployment, as the server has it."""
-        found: dict[str, Any] = self._got(f"/deployments/name/{name}")
+        found: dict[str, Any] = self.api("GET", f"/deployments/name/{name}")
         return found
 
     def block(self, slug: str) -> dict[str, Any]:
         """A block document."""
         kind, _, name = slug.partition("/")
-        found: dict[str, Any] = self._got(
-            f"/block_types/slug/{kind}/block_documents/name/{name}?include_secrets=true"
-        )
+        path = f"/block_types/slug/{kind}/block_documents/name/{name}"
+        found: dict[str, Any] = self.api("GET", path)
         return found
 
     def deliver(self, path: Path) -> None:
         """Let the vendor's feed lead to this file, as a person changes it in the UI."""
         document = self.block("file-feed/vendor")
         change = {"data": {"url": str(path)}, "merge_existing_data": True}
-        with self.api as api:
-            api.patch(f"/block_documents/{document['id']}", json=change).raise_for_status()
+        self.api("PATCH", f"/block_documents/{document['id']}", change)
 
     def deploy(self, like: str, name: str, **parameters: Any) -> str:
         """One more deployment of the same flow, with other parameters; its id."""
@@ -83,9 +85,7 @@ class PracticeStack:
         body = {key: source[key] for key in kept}
         body |= {"name": name, "parameters": source["parameters"] | parameters}
         body["enforce_parameter_schema"] = True
-        with self.api as api:
-            made = api.post("/deployments/", json=body).raise_for_status().json()
-        return str(made["id"])
+        return str(self.api("POST", "/deployments/", body)["id"])
 
     def family(self) -> dict[int, str]:
         """Every process below the command, with when it began."""
@@ -93,10 +93,6 @@ class PracticeStack:
         while grown := {one for one, of in known.items() if of.parent in found} - found:
             found |= grown
         return {one: known[one].began for one in found - {self.process.pid}}
-
-    def _got(self, path: str) -> Any:
-        with self.api as api:
-            return api.get(path).raise_for_status().json()
 
 
 def left_of(family: dict[int, str]) -> list[int]:

@@ -52,7 +52,7 @@ def test_p04_every_flow_that_writes_is_cleaned_up_after() -> None:
         if name in READING:
             assert (asked, crashed) == ([], ["tell_crash"]), name
             continue
-        assert (asked, crashed) == (["clean_up"], ["clean_up", "tell_crash"]), name
+        assert (asked, crashed) == (["clean_up"], ["tell_crash", "clean_up"]), name
         for hook in (*flow.on_cancellation_hooks, *flow.on_crashed_hooks):
             assert list(inspect.signature(hook).parameters) == ["flow", "flow_run", "state"]
 
