@@ -13,7 +13,7 @@ from uuid import UUID
 
 import yaml
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate
 from prefect.workers.process import ProcessWorker
 
 from armillary.errors import ArmillaryError
@@ -72,7 +72,7 @@ def deploy_all(described: Path, folder: Path, blocks: Mapping[str, str]) -> dict
         ArmillaryError: they could not be deployed.
     """
     paused = folder / "prefect.yaml"
-    content = _for_practice(described, blocks)
+    content = _paused(described)
     paused.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     command = ["--no-prompt", "deploy", "--all", "--prefect-file", str(paused)]
     told = subprocess.run(  # noqa: S603 - our own interpreter, no shell
@@ -89,24 +89,27 @@ def deploy_all(described: Path, folder: Path, blocks: Mapping[str, str]) -> dict
         )
     with get_client(sync_client=True) as client:
         flows = {flow.id: flow.name for flow in client.read_flows()}
+        deployments = client.read_deployments()
+        for deployment in deployments:
+            # Not before: "prefect deploy" copies a block that is named by its id, with its secrets.
+            update = DeploymentUpdate(parameters=_by_id(deployment.parameters, blocks))
+            client.update_deployment(deployment.id, update)
         return {
             f"{flows[deployment.flow_id]}/{deployment.name}": deployment.id
-            for deployment in client.read_deployments()
+            for deployment in deployments
         }
 
 
-def _for_practice(described: Path, blocks: Mapping[str, str]) -> dict[str, Any]:
-    """Paused, and with blocks by their ids: the run form shows which one an id means."""
+def _paused(described: Path) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(described.read_text(encoding="utf-8"))
     for deployment in content["deployments"]:
-        deployment["parameters"] = _by_id(deployment["parameters"], blocks)
         for schedule in deployment["schedules"]:
             schedule["active"] = False
-            schedule["parameters"] = _by_id(schedule.get("parameters") or {}, blocks)
     return content
 
 
 def _by_id(parameters: Mapping[str, Any], blocks: Mapping[str, str]) -> dict[str, Any]:
+    """Blocks by their ids: the run form shows which one an id means, and of a slug none."""
     named = blocks_in(parameters)
     references = {
         parameter: {"$ref": {"block_document_id": blocks[block]}}

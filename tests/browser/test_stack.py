@@ -204,6 +204,7 @@ def test_an_untouched_form_plans_and_its_report_shows_the_next_delivery(
     forms.opened(page, stack.ui, stack.deployed(SYNC)["id"])
     expect(page.get_by_text("The workspace to bring into line with the feed").first).to_be_visible()
     assert forms.field(page, "approve").locator("textarea, input").count() == 1, "one plain field"
+    page.wait_for_timeout(3_000)  # what the selects offer comes later
     page.screenshot(path=screenshots / "sync-form.png")
     run_id, sent = forms.submitted(page)
     assert (sent["mode"], sent["only"], sent["approve"]) == ("plan", [], "")

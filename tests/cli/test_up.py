@@ -14,12 +14,11 @@ import pytest
 import yaml
 
 from armillary.errors import ArmillaryError, ConfigurationError
-from armillary.readiness.deployments import blocks_in
 from cli import console
 from cli import up as command
 from cli.up_notices import receiver
 from cli.up_processes import Process, _end, _processes, free_port_from
-from cli.up_runs import _for_practice
+from cli.up_runs import _by_id, _paused
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
@@ -103,23 +102,20 @@ def test_outside_of_a_clone_it_is_told_what_is_missing(
     assert "Makefile" not in str(caught.value)
 
 
-def test_the_practice_deployments_are_paused_and_name_their_blocks_by_id() -> None:
-    slugs = sorted(_references(DEPLOYMENTS))
-    ids = {slug: f"00000000-0000-4000-8000-{number:012}" for number, slug in enumerate(slugs)}
-    made = _for_practice(ROOT / "prefect.yaml", ids)["deployments"]
-    assert [found["name"] for found in made] == [found["name"] for found in DEPLOYMENTS]
-    assert _references(made) == set()
+def test_the_practice_deployments_are_paused_and_name_their_blocks_by_slug() -> None:
+    """``prefect deploy`` copies a block that is named by its id, with its secrets."""
+    made = _paused(ROOT / "prefect.yaml")["deployments"]
+    assert _references(made) == _references(DEPLOYMENTS)
     for found, described in zip(made, DEPLOYMENTS, strict=True):
-        assert blocks_in(found["parameters"]) == {
-            name: ids[slug] for name, slug in blocks_in(described["parameters"]).items()
-        }
-        assert set(found["parameters"]) == set(described["parameters"])
+        assert found["parameters"] == described["parameters"]
         assert len(found["schedules"]) == len(described["schedules"])
         assert not any(schedule["active"] for schedule in found["schedules"])
-    vendor = next(found for found in made if found["name"] == "sync-weekdays")["schedules"][0]
-    assert vendor["parameters"] == {
-        "feed": {"$ref": {"block_document_id": ids["file-feed/vendor"]}}
-    }
+
+
+def test_once_they_are_made_their_blocks_are_named_by_id() -> None:
+    given = {"feed": {"$ref": {"block_document_slug": "file-feed/vendor"}}, "mode": "plan"}
+    named = {"feed": {"$ref": {"block_document_id": "7f"}}, "mode": "plan"}
+    assert _by_id(given, {"file-feed/vendor": "7f"}) == named
 
 
 def test_notifications_are_shown_on_a_page_and_in_the_terminal(
