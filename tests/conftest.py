@@ -15,6 +15,8 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
 REAL_IS_REQUIRED = os.environ.get("ARMILLARY_REQUIRE_REAL") == "1"
 """Whether a test fails, rather than being skipped, where its real server is not installed."""
+LONG_ONES_RUN = os.environ.get("ARMILLARY_LONG") == "1"
+"""Whether tests run that take minutes, and that all others together leave no time for."""
 for name in [name for name in os.environ if name.startswith("ARMILLARY_")]:
     del os.environ[name]
 os.environ.pop("PREFECT_API_URL", None)
@@ -25,6 +27,13 @@ DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 """Real daily files; tests that need them are skipped where they are absent."""
 
 MakeSimulator = Callable[..., Simulator]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, and say so."""
+    for item in items:
+        if item.get_closest_marker("long") and not LONG_ONES_RUN:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: ARMILLARY_LONG=1 runs it"))
 
 
 @pytest.fixture

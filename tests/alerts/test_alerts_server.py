@@ -36,7 +36,7 @@ from tests.alerts.made import a_backup, a_verification
 from tests.alerts.stage import Stage, shortened, staged, typed
 from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.long]
 
 TOKEN = "rbt_secret_4711"
 

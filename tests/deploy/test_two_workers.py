@@ -23,7 +23,7 @@ from tests.runs.s3 import LoopbackS3
 from tests.servers import ROOT, Server, own_server
 from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.long]
 
 HELD = vendor_rows(30)
 DELIVERED = HELD[:20]

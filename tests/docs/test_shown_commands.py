@@ -42,6 +42,7 @@ def store() -> Iterator[LoopbackS3]:
 
 
 @pytest.mark.flow
+@pytest.mark.long
 @pytest.mark.parametrize("name", STORIES)
 def test_every_command_of_a_page_ends_as_the_page_says(
     name: str, prefect_server: None, store: LoopbackS3, tmp_path: Path
@@ -50,6 +51,7 @@ def test_every_command_of_a_page_ends_as_the_page_says(
 
 
 @pytest.mark.flow
+@pytest.mark.long
 def test_every_command_of_every_other_page_runs(
     prefect_server: None, store: LoopbackS3, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from simulator import Simulator
 from tests.operate.broken_line import Line
 from tests.sync.chain import csv_file, vendor, vendor_rows
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.long]
 
 AWAY_SECONDS = 15.0
 """A client of Prefect that had a connection tries again for about a minute; a new one gives up."""

@@ -29,7 +29,7 @@ from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
 
 __all__ = ["backed_up", "copied", "place", "s3", "s3_server", "shelf", "target"]
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.flow, pytest.mark.long, pytest.mark.timeout(600)]
 
 HELD, ROWS = vendor_rows(300), vendor_rows(400)
 """A third more, which no guard withholds, neither at once nor in two runs."""

@@ -18,7 +18,7 @@ from armillary.errors import ApiError
 from tests.security.scan import Left
 from tests.security.story import Story, database, told
 
-pytestmark = [pytest.mark.flow, pytest.mark.slow]
+pytestmark = [pytest.mark.flow, pytest.mark.long]
 
 PLANTED = "planted-3b9d51e7"
 
