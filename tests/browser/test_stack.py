@@ -24,7 +24,7 @@ from tests.browser import forms
 from tests.browser.stack import END_SECONDS, PracticeStack, left_of
 from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]

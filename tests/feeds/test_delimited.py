@@ -8,7 +8,7 @@ import string
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from armillary.errors import FeedRefused
@@ -40,6 +40,7 @@ def test_any_written_table_reads_back_exactly(
     table: list[list[str]], delimiter: str, end: str, quoting: int, ended: bool
 ) -> None:
     names = [f"c{number}" for number in range(len(table[0]))]
+    assume(names not in table)  # a header that comes again is told as a fault
     text = io.StringIO(newline="")
     # Before Python 3.13 the writer leaves a lone CR unquoted unless its line end contains one.
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n", quoting=quoting)  # type: ignore[arg-type]

@@ -71,6 +71,9 @@ def test_limits_are_those_of_the_design() -> None:
         "max_shrink_share": 0.3,
         "min_records": 1,
         "max_reject_share": 0.05,
+        "max_field_change_share": 0.5,
+        "max_field_clear_share": 0.1,
+        "max_field_collapse_share": 0.2,
         "small_set_changes": 3,
     }
 

@@ -63,7 +63,8 @@ def test_a_field_that_changed_as_a_whole_waits_for_a_person_and_the_rest_does_no
     sim.seed(seeded(ROWS))
     delivered = [row | {"lot": "1"} for row in ROWS[:58]]
     delivered[3] = delivered[3] | {"name": "Renamed"}
-    feed = vendor(csv_file(tmp_path / "v.csv", delivered))
+    limits = {"max_field_change_share": 0.5, "max_field_collapse_share": 0.2}
+    feed = vendor(csv_file(tmp_path / "v.csv", delivered), limits=limits)
     state = run_sync(sim, feed)
     result = result_of(state)
     assert state.name == "Withheld"

@@ -27,7 +27,7 @@ DAYS = sorted((DATA / "us-other-listed").glob("*.csv.gz"))
 
 pytestmark = [
     pytest.mark.flow,
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(600),
     pytest.mark.skipif(not DAYS, reason="the real daily files are not here"),
 ]
