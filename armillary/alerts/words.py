@@ -21,7 +21,7 @@ _HOW = {
     Kind.CRASHED: "crashed",
 }
 
-_TODO = {
+_ADVICE = {
     Kind.WITHHELD: (
         "Read the report of the run. If its changes are right, start it again with the approval "
         "that the report gives; if not, have the source mended. Everything else was done."
@@ -89,7 +89,7 @@ def text(news: Sequence[News], told: Told) -> str:
         lines.append(f"It was: {first.before.value} since {since}")
     else:
         lines += [f"Since: {since}", f"Message: {_cut(told.message)}"]
-        lines.append(f"What to do: {_TODO[first.kind]}")
+        lines.append(f"What to do: {_ADVICE[first.kind]}")
     lines.append(f"Run: {told.run}" + (f", {told.url}" if told.url else ""))
     return "\n".join(lines)
 
