@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         ge=0,
         description="How long an apply waits for a Ptolemy that is down before it gives up.",
     )
+    task_runner: str = Field(
+        "threads",
+        pattern=r"^(threads|dask|(tcp|tls)://\S+)$",
+        description="What writes the batches of a large sync: threads of this process, dask (some "
+        "processes of this machine), or a Dask scheduler's address (tls://, or tcp:// on this "
+        "machine).",
+    )
     job_seconds: float = Field(
         7200.0,
         gt=0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import polars as pl
 from prefect.client.schemas.objects import State
@@ -23,7 +23,6 @@ from armillary.errors import (
     AccessDenied,
     ArmillaryError,
     ConfigurationError,
-    LeaseLost,
     NoTurn,
     QuotaExhausted,
     RateLimited,
@@ -33,6 +32,7 @@ from armillary.runs.lease import Lease
 from armillary.runs.record import RunRecord
 from armillary.sync.apply import apply_change, as_done
 from armillary.sync.breaker import Breaker
+from armillary.sync.gate import Gate
 from armillary.sync.ground import Ground
 from armillary.sync.outage import Outage
 from armillary.sync.outcome import Fate, Outcome
@@ -56,7 +56,17 @@ UNFINISHED = frozenset({Fate.TRANSIENT, Fate.UNKNOWN})
 NOT_CARRIED_OUT = (AccessDenied, QuotaExhausted, RateLimited, NoTurn, ConfigurationError)
 
 
-class Applying:
+class Crew(Protocol):
+    """Carries out batches in other processes."""
+
+    def carry_out(
+        self, applying: Applying, changes: pl.DataFrame, size: int, *, look_first: bool
+    ) -> list[Outcome]:
+        """Apply changes in batches of at most ``size``; each has exactly one outcome."""
+        ...
+
+
+class Applying(Gate):
     """One plan being applied: what every batch of it shares."""
 
     def __init__(
@@ -68,38 +78,20 @@ class Applying:
         outage: Outage,
         max_reject_share: float,
         short_of_calls: Callable[[], str],
+        crew: Crew | None = None,
     ) -> None:
+        super().__init__(Breaker(changes.height, max_reject_share), lease, outage, short_of_calls)
         self.changes = changes
-        self.breaker = Breaker(changes.height, max_reject_share)
-        self._outage = outage
-        self._short_of_calls = short_of_calls
+        self.crew = crew
         self._record = record
-        self._lease = lease
         self._numbers = itertools.count(1)
 
-    def may_write(self) -> bool:
-        """Whether the next write may start: nothing stopped the run, and the lease is ours.
-
-        Waits while the service is down.
-        """
-        short = self._short_of_calls() if not self.breaker.stopped else ""
-        if short:
-            self.breaker.halt(short)
-        down = self._outage.wait() if not self.breaker.stopped else ""
-        if down:
-            self.breaker.halt(down)
-        if not self.breaker.stopped:
-            try:
-                self._lease.check()
-            except LeaseLost as lost:
-                self.breaker.halt(str(lost))
-        return not self.breaker.stopped
-
-    def saw(self, outcome: Outcome) -> None:
+    def saw(self, outcome: Outcome) -> int:
         """Note one outcome and say how far the run has come."""
-        self._outage.saw(outcome)
-        done = min(self.breaker.saw(outcome), self.changes.height)  # a retry is seen twice
+        seen = super().saw(outcome)
+        done = min(seen, self.changes.height)  # a retry is seen twice
         progress.say("applying", done, self.changes.height)
+        return seen
 
     def keep(self, done: Sequence[tuple[Change, Outcome]]) -> None:
         """Leave the outcomes of one batch in the run record, with what stood there before."""
@@ -178,6 +170,8 @@ def _in_batches(
     *,
     look_first: bool,
 ) -> list[Outcome]:
+    if applying.crew is not None:
+        return applying.crew.carry_out(applying, changes, size, look_first=look_first)
     parts = list(changes.iter_slices(size))
     futures: list[PrefectFuture[list[Outcome]]] = [
         apply_batch.submit(
@@ -224,20 +218,42 @@ def apply_batch(
     done: list[tuple[Change, Outcome]] = []
     try:
         with workspace.connect() as ptolemy:
-            for change in iter_changes(part):
-                if applying.may_write():
-                    outcome = _attempt(ptolemy, ground, applying, change, look_first=look_first)
-                else:
-                    outcome = _left(change, applying.breaker.stopped, tried=look_first)
-                done.append((change, outcome))
+            write_batch(ptolemy, ground, applying, part, done, look_first=look_first)
     finally:
         applying.keep(done)
     outcomes = [outcome for _, outcome in done]
-    return cast("list[Outcome]", _as_state(outcomes))  # Prefect unwraps a returned state
+    return cast("list[Outcome]", as_state(outcomes))  # Prefect unwraps a returned state
+
+
+def write_batch(
+    ptolemy: Ptolemy,
+    ground: Ground,
+    gate: Gate,
+    part: pl.DataFrame,
+    done: list[tuple[Change, Outcome]],
+    *,
+    look_first: bool,
+) -> None:
+    """Apply one change after another, each through the gate.
+
+    Args:
+        ptolemy: the client.
+        ground: type and data types of the plan.
+        gate: asked before each write.
+        part: the changes (shape: ``Plan.changes``).
+        done: gets each change with its outcome, so that none is lost when this raises.
+        look_first: an earlier attempt may have been carried out.
+    """
+    for change in iter_changes(part):
+        if gate.may_write():
+            outcome = _attempt(ptolemy, ground, gate, change, look_first=look_first)
+        else:
+            outcome = left_alone(change, gate.breaker.stopped, tried=look_first)
+        done.append((change, outcome))
 
 
 def _attempt(
-    ptolemy: Ptolemy, ground: Ground, applying: Applying, change: Change, *, look_first: bool
+    ptolemy: Ptolemy, ground: Ground, applying: Gate, change: Change, *, look_first: bool
 ) -> Outcome:
     try:
         outcome = apply_change(ptolemy, ground, change, look_first=look_first)
@@ -250,13 +266,13 @@ def _attempt(
     return outcome
 
 
-def _left(change: Change, why: str, *, tried: bool) -> Outcome:
+def left_alone(change: Change, why: str, *, tried: bool) -> Outcome:
     """A change that is not written any more; one tried before may have been carried out."""
     fate = Fate.UNKNOWN if tried else Fate.NOT_ATTEMPTED
     return Outcome(change.kind, change.identifier, fate, why)
 
 
-def _as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
+def as_state(outcomes: list[Outcome]) -> State[list[Outcome]]:
     """Green with a name that tells: a rejected record is seen in the list of task runs."""
     if len(outcomes) == 1:
         [outcome] = outcomes
@@ -311,7 +327,7 @@ def retry_record(
     """
     del label
     if not applying.may_write():
-        return _left(change, applying.breaker.stopped, tried=True)
+        return left_alone(change, applying.breaker.stopped, tried=True)
     with workspace.connect() as ptolemy:
         single = ptolemy.with_single_attempts()
         outcome = _attempt(single, ground, applying, change, look_first=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from armillary.settings import Settings
+from armillary.sync.bulk.exported import Exports
 from armillary.sync.existing import Existing, read_existing
 from armillary.sync.ground import Ground, survey
 from blocks.feeds import Feed
@@ -35,4 +37,12 @@ def read_workspace(
 ) -> Existing:
     """Read the active instruments the feed owns, and who owns what it would create."""
     with workspace.connect() as ptolemy:
-        return read_existing(ptolemy, feed.definition(), ground, records)
+        return read_existing(
+            ptolemy, feed.definition(), ground, records, exports=exports_of_this_machine()
+        )
+
+
+def exports_of_this_machine() -> Exports:
+    """Reading by export jobs, as patient as the settings say."""
+    settings = Settings()
+    return Exports(settings.poll_seconds, settings.job_seconds)

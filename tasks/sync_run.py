@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -38,8 +38,10 @@ from armillary.sync.outcome import FAILED_STATES, Outcome, State, SyncFailed, Sy
 from armillary.sync.plan import CHANGES
 from armillary.sync.report import HEADLINES
 from blocks.ptolemy import PtolemyWorkspace
-from tasks.apply_changes import Applying, apply_plan
+from tasks.apply_changes import SMALL_PLAN, Applying, Crew, apply_plan
 from tasks.call_count import CallCount
+from tasks.dask_crew import DaskCrew
+from tasks.dask_runner import THREADS, dask_runner
 from tasks.deployed import deployed_as, start_command
 from tasks.report import progress_artifact, report_refusal, report_sync
 
@@ -124,17 +126,21 @@ class SyncRun:
         log.info("Plan %s: %s", judged.plan.digest[:12], judged.plan.counts)
         applying, outcomes = None, list[Outcome]()
         if lease is not None and not judged.refusal:
-            applying = Applying(
-                judged.to_apply,
-                record=record,
-                lease=lease,
-                outage=Outage(self._answers, most_seconds=Settings().outage_seconds),
-                max_reject_share=scope.limits.max_reject_share,
-                short_of_calls=lambda: reserve_reached(self.calls.remaining, judged.reserve_calls),
-            )
-            self._intend_to_archive(ground, judged, scope.feed)
-            with progress_artifact(f"Applying {scope.feed}"):
-                outcomes = apply_plan(self.workspace, ground, applying)
+            with self._crew(ground, judged, scope, lease) as crew:
+                applying = Applying(
+                    judged.to_apply,
+                    record=record,
+                    lease=lease,
+                    outage=Outage(self._answers, most_seconds=Settings().outage_seconds),
+                    max_reject_share=scope.limits.max_reject_share,
+                    short_of_calls=lambda: reserve_reached(
+                        self.calls.remaining, judged.reserve_calls
+                    ),
+                    crew=crew,
+                )
+                self._intend_to_archive(ground, judged, scope.feed)
+                with progress_artifact(f"Applying {scope.feed}"):
+                    outcomes = apply_plan(self.workspace, ground, applying)
         result = conclude(
             judged,
             outcomes,
@@ -178,6 +184,29 @@ class SyncRun:
             words = ["armillary", "sync", "--feed", "FEED.yaml", *only]
             return shlex.join([*words, "--mode", "apply", "--approve", "DIGEST"])
         return start_command(self.deployed, mode="apply", approve="DIGEST", **self.given)
+
+    @contextmanager
+    def _crew(
+        self, ground: Ground, judged: JudgedPlan, scope: Scope, lease: Lease
+    ) -> Iterator[Crew | None]:
+        """Other processes for the batches, where this machine's settings name some."""
+        chosen = Settings().task_runner
+        if chosen == THREADS or judged.to_apply.height <= SMALL_PLAN:
+            yield None
+            return
+        width = min(MAX_WORKERS, self.workspace.max_in_flight)
+        with dask_runner(chosen, width) as runner:
+            yield DaskCrew(
+                runner,
+                self.workspace,
+                ground,
+                lease,
+                self.calls,
+                reserve_calls=judged.reserve_calls,
+                max_reject_share=scope.limits.max_reject_share,
+                width=width,
+                name=self.run_id,
+            )
 
     def _answers(self) -> bool:
         """Whether Ptolemy answers at all: one request, without repeats."""

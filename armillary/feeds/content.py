@@ -33,6 +33,7 @@ _EXPECTED = {
     "json": ("a JSON array",),
     "ndjson": ("JSON objects",),
     "parquet": ("a parquet file",),
+    "xlsx": ("a zip archive or an Excel workbook",),
 }
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

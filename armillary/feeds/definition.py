@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from armillary.feeds.bulk import Bulk
+from armillary.feeds.sanity_definition import Sanity
 from armillary.feeds.template import parse
 
 Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
@@ -41,6 +43,11 @@ class Limits(BaseModel):
     )
     max_restores: Count = Field(
         200, title="Most restores", description="Number of restores in one run."
+    )
+    max_renames: Count = Field(
+        50,
+        title="Most renames",
+        description="Number of instruments that get another identifier in one run.",
     )
     max_shrink_share: Share = Field(
         0.3,
@@ -172,7 +179,19 @@ class FeedDefinition(Named):
     stable_keys: list[str] = Field(
         default_factory=list,
         title="Stable keys",
-        description="Fields that tell a reused identifier, such as isin.",
+        description="Fields that tell a reused identifier, or a renamed instrument, such as isin.",
+    )
+    renames: Literal["rename", "hold", "ignore"] = Field(
+        "rename",
+        title="Renamed instruments",
+        description="What happens when a missing and a new instrument share a stable key: the "
+        "identifier is changed, both are held, or they count as two.",
+    )
+    sanity: Sanity = Field(
+        Sanity(),
+        title="Sanity of a delivery",
+        description="What is looked at before planning: off, warn, hold all changes until a person "
+        "approves them, or refuse.",
     )
     limits: Limits = Field(
         Limits(),
@@ -186,6 +205,11 @@ class FeedDefinition(Named):
     )
     reserve_calls: Count = Field(
         0, title="Reserved calls", description="Calls to leave for others, such as the backup."
+    )
+    bulk: Bulk = Field(
+        Bulk(),
+        title="In bulk",
+        description="From which size on export and import jobs stand for single requests.",
     )
 
     @field_validator("identifier")
@@ -242,6 +266,7 @@ class FeedDefinition(Named):
         asked = [("scope", key) for key in scope] + [
             ("stable_keys", key) for key in self.stable_keys
         ]
+        asked += [("sanity.schemes", key) for key in self.sanity.schemes or ()]
         mapped = ", ".join(self.fields) or "none"
         return [
             f"{where} names the field '{key}', which is not among the mapped fields ({mapped})"

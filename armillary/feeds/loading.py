@@ -17,6 +17,7 @@ from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FieldRule, Limits
 from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.location import resolved
+from armillary.feeds.sanity_definition import Sanity
 
 _NEXT = "Mend the feed definition, then start again."
 _STRING = "tag:yaml.org,2002:str"
@@ -231,6 +232,8 @@ def _allowed(place: Place, model: type[BaseModel]) -> Sequence[str]:
         model = Limits
     elif place[0] == "fields" and len(place) > 1:
         model = FieldRule
+    elif place[0] == "sanity" and len(place) > 1:
+        model = Sanity
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-FileFormat = Literal["csv", "json", "ndjson", "parquet"]
+FileFormat = Literal["csv", "json", "ndjson", "parquet", "xlsx"]
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
-Packing = Literal["gzip", "bzip2", "xz", "zip"]
+Packing = Literal["gzip", "bzip2", "xz", "zip", "zstd"]
 
 _FORMAT_BY_SUFFIX: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -17,12 +17,14 @@ _FORMAT_BY_SUFFIX: dict[str, FileFormat] = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
 }
 _PACKING_BY_SUFFIX: dict[str, Packing] = {
     ".gz": "gzip",
     ".bz2": "bzip2",
     ".xz": "xz",
     ".zip": "zip",
+    ".zst": "zstd",
 }
 
 
@@ -52,6 +54,28 @@ def format_of(url: str) -> FileFormat | None:
     if suffixes and suffixes[-1] in _PACKING_BY_SUFFIX:
         suffixes = suffixes[:-1]
     return _FORMAT_BY_SUFFIX.get(suffixes[-1]) if suffixes else None
+
+
+def scheme_of(url: str) -> str:
+    """The protocol of the address in lower case; blank for a path."""
+    return url.partition("://")[0].lower() if is_remote(url) else ""
+
+
+def name_of(url: str) -> str:
+    """The last part of the path, as the place has it."""
+    if not is_remote(url):
+        return Path(url).name
+    name = urlsplit(url).path.rpartition("/")[2]
+    # A pattern is no address yet: its %Y stands for no character.
+    return name if "{" in name or "*" in name else unquote(name)
+
+
+def sibling(url: str, name: str) -> str:
+    """The address of another file in the same folder."""
+    if not is_remote(url):
+        return str(Path(url).parent / name)
+    parts = urlsplit(url)
+    return parts._replace(path=parts.path[: parts.path.rfind("/") + 1] + quote(name)).geturl()
 
 
 def resolved(url: str, folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
@@ -13,6 +14,11 @@ from armillary.feeds.table import ROW, Table, cell, without_blank_rows
 from armillary.sync.canonical import DataType, canonical
 
 _MAGIC = b"PAR1"
+
+NUMBERS = b"armillary.numbers"
+"""Key of a file's metadata: a JSON list of the columns of text that the source has as numbers."""
+
+_decode_names = msgspec.json.Decoder(list[str]).decode
 
 
 def read_parquet(content: bytes, used: Collection[str], name: str) -> Table:
@@ -48,8 +54,17 @@ def read_parquet(content: bytes, used: Collection[str], name: str) -> Table:
         cells=cells,
         columns=tuple(names),
         blank_rows=blank,
-        numbers=frozenset(each for each, dtype in frame.schema.items() if dtype.is_numeric()),
+        numbers=frozenset(each for each, dtype in frame.schema.items() if dtype.is_numeric())
+        | _told_numbers(table),
     )
+
+
+def _told_numbers(table: pa.Table) -> frozenset[str]:
+    told = (table.schema.metadata or {}).get(NUMBERS, b"[]")
+    try:
+        return frozenset(_decode_names(told))
+    except msgspec.DecodeError:
+        return frozenset()
 
 
 def _refuse_nested(frame: pl.DataFrame, used: Collection[str], name: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Mapping as Map
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from difflib import get_close_matches
 
 import polars as pl
@@ -24,6 +25,13 @@ from armillary.feeds.json_records import read_array, read_lines
 from armillary.feeds.mapping import BAD, Mapping, mapping_of
 from armillary.feeds.parquet import read_parquet
 from armillary.feeds.table import ROW, Table, cell, own_cells
+from armillary.feeds.trailer import (
+    Declared,
+    refuse_other_count,
+    without_skipped,
+    without_trailer,
+)
+from armillary.feeds.workbook import read_workbook
 from armillary.sync.canonical import DataType
 
 _NAMED_REASONS = 3
@@ -49,6 +57,9 @@ class FeedReading:
         content_sha256: Of the content, unpacked: tells whether this delivery came before. What is
             live never did: its own with each reading.
         origin: Which of several services it is from; blank where there is only one.
+        business_date: The day it speaks of, as its name or its trailer says; None where neither
+            does.
+        fingerprint: What its place says of it, such as an ETag; blank where it says nothing.
     """
 
     records: pl.DataFrame
@@ -61,6 +72,8 @@ class FeedReading:
     columns: tuple[str, ...]
     content_sha256: str = ""
     origin: str = ""
+    business_date: date | None = None
+    fingerprint: str = ""
 
 
 def read_feed(
@@ -85,7 +98,7 @@ def read_feed(
     # Beside the reading: hashing and parsing both leave the interpreter free.
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
         hashing = beside.submit(hashlib.sha256, delivery.content)
-        table = _table(delivery, mapping)
+        table, declared = _table(delivery, mapping)
     _refuse_missing_columns(table, mapping, source)
     table = replace(table, cells=mapping.trimmed(table.cells))
     mapped = mapping.applied(table.cells).with_columns(
@@ -115,6 +128,8 @@ def read_feed(
         columns=table.columns,
         content_sha256=_told_apart(hashing.result(), live=delivery.live),
         origin=delivery.origin,
+        business_date=_business_date(delivery, declared),
+        fingerprint=delivery.fingerprint,
     )
 
 
@@ -133,18 +148,43 @@ def _told_apart(content: hashlib._Hash, *, live: bool) -> str:
     return content.hexdigest()
 
 
-def _table(delivery: Delivery, mapping: Mapping) -> Table:
+def _table(delivery: Delivery, mapping: Mapping) -> tuple[Table, Declared]:
     content, source = delivery.content, delivery.source
     refuse_other_format(content, delivery.file_format, source)
     if delivery.file_format == "parquet":
-        return read_parquet(content, mapping.columns, source)
+        return read_parquet(content, mapping.columns, source), Declared()
+    if delivery.file_format == "xlsx":
+        return read_workbook(content, delivery.sheet, delivery.skip_lines, source), Declared()
     content = decoded(content, delivery.encoding, source)
+    if delivery.skip_lines:
+        content = without_skipped(content, delivery.skip_lines)
+    if not delivery.trailer:
+        return _text_table(content, delivery, mapping), Declared()
+    content, declared = without_trailer(content, delivery.trailer, delivery.delimiter, source)
+    table = _text_table(content, delivery, mapping)
+    refuse_other_count(declared, table.cells.height + table.broken.height, source)
+    return table, declared
+
+
+def _text_table(content: bytes, delivery: Delivery, mapping: Mapping) -> Table:
+    source = delivery.source
     if delivery.file_format == "csv":
         return read_delimited(content, delivery.delimiter, source)
     if not content.strip():
         raise FeedRefused(f"{source} is empty: it holds nothing but blanks.")
     read = read_array if delivery.file_format == "json" else read_lines
     return read(content, mapping.columns, source)
+
+
+def _business_date(delivery: Delivery, declared: Declared) -> date | None:
+    """The trailer is part of the content, and the name is not: where both speak, they agree."""
+    named, written = delivery.business_date, declared.business_date
+    if named is not None and written is not None and named != written:
+        raise FeedRefused(
+            f"{delivery.source} is of {named} by its name and of {written} by its trailer: which "
+            "is right cannot be told."
+        )
+    return written or named
 
 
 def _refuse_missing_columns(table: Table, mapping: Mapping, source: str) -> None:

@@ -1,179 +1,237 @@
-"""Fetching the bytes of a source: any fsspec address, unpacked, and known to be whole."""
+"""Fetching a file, wherever it is: the newest of its pattern, whole, at rest, and unpacked."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import logging
-import lzma
-import re
-import zipfile
-import zlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from io import SEEK_END, BytesIO
-from typing import IO, Any, Protocol
+from dataclasses import dataclass, field
+from datetime import date
 
-import fsspec
-
+from armillary.clock import Clock, SystemClock
 from armillary.errors import ConfigurationError, FeedRefused
-from armillary.feeds.content import looks_like
-from armillary.feeds.location import Packing, packing_of, shown
+from armillary.feeds.credentials import NOBODY, Credentials
+from armillary.feeds.location import name_of, packing_of, shown, sibling
+from armillary.feeds.newest import Newest, Pattern, is_pattern
+from armillary.feeds.packing import too_large, unpacked
+from armillary.feeds.remote import Place, opened
+from armillary.feeds.remote.place import Entry, Lost, TooLarge, Unreachable, Unusable
+
+_ATTEMPTS = 3
+_WAIT_SECONDS = 2.0
+"""Before the second attempt; twice as long before the third."""
+_LOOK_SECONDS = 60.0
+"""Between two looks for a file that is not there yet."""
+
+_WAIT = "Nothing was written. Start the sync again when the file is complete."
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+@dataclass(frozen=True)
+class Fetching:
+    """How a file is asked for, beyond its address.
+
+    Attributes:
+        credentials: As whom.
+        host_key: What an SFTP server must show.
+        known_hosts: Path of a file with such keys.
+        done_suffix: End of the name of the file that says that another one is complete.
+        settle_seconds: Between two looks at a file before it is read; None: as its place is used.
+        wait_minutes: How long to wait for a file that is not there, or not complete.
+    """
+
+    credentials: Credentials = NOBODY
+    host_key: str = ""
+    known_hosts: str = ""
+    done_suffix: str = ""
+    settle_seconds: float | None = None
+    wait_minutes: float = 0
 
 
-MAX_BYTES = 4 * 1024**3
-"""Of the unpacked file. More is a damaged or hostile archive, or a file to be split."""
+@dataclass(frozen=True)
+class Fetched:
+    """One file, whole.
 
-_CHUNK_BYTES = 4 * 1024**2
-_MARKS_OF_CHANGE = ("size", "mtime", "LastModified", "last_modified", "updated", "ETag", "etag")
+    Attributes:
+        content: Unpacked.
+        url: Its own address, also where a pattern was asked for.
+        fingerprint: Of the place: equal for one and the same delivery; blank where it tells none.
+        business_date: As its name says.
+        warnings: What a person should look at.
+    """
+
+    content: bytes = field(repr=False)
+    url: str = field(repr=False)
+    fingerprint: str = ""
+    business_date: date | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def fetch(url: str) -> bytes:
+def fetch(url: str, how: Fetching = Fetching(), clock: Clock | None = None) -> Fetched:  # noqa: B008
     """The whole content of a file, unpacked by the end of its name.
 
+    A connection that breaks off is tried again from the beginning, three times in all.
+
+    Args:
+        url: Of the file; the last part may be a pattern.
+        how: As whom, and what shows that the file is complete.
+        clock: Waits between looks and attempts.
+
     Raises:
-        ConfigurationError: The address cannot be used at all: unknown protocol, missing package.
-        FeedRefused: Not delivered, not readable, changed while it was read, cut off, or empty.
+        ConfigurationError: The address cannot be used at all: unknown protocol, missing package,
+            no credentials, no host key.
+        FeedRefused: Not delivered, not reachable, still being written, cut off, or empty; which of
+            several files is meant cannot be told.
     """
+    clock = clock or SystemClock()
+    until = clock.monotonic() + how.wait_minutes * 60
+    while True:
+        try:
+            return _attempted(url, how, clock)
+        except _NotYet as error:
+            refusal = FeedRefused(str(error), next_step=error.next_step)
+        # Out here, because an error keeps the one it was raised beside, even `from None`: that one
+        # carries the address, and addresses carry tokens.
+        left = until - clock.monotonic()
+        if left <= 0:
+            raise refusal
+        clock.sleep(min(left, _LOOK_SECONDS))
+
+
+class _NotYet(Exception):
+    """Not there, or not complete: a look later may find it."""
+
+    def __init__(self, said: str, next_step: str = _WAIT) -> None:
+        self.next_step = next_step
+        super().__init__(said)
+
+
+def _attempted(url: str, how: Fetching, clock: Clock) -> Fetched:
     name = shown(url)
-    packing = packing_of(url)
-    packed = _read(url, name)
-    content = _unpacked(packed, packing, name) if packing else packed
-    if not content:
-        raise FeedRefused(f"{name} is empty: it has not a single byte{_inside(packing)}.")
-    return content
-
-
-def _inside(packing: Packing | None) -> str:
-    return f" inside its {packing} packing" if packing else ""
-
-
-def _read(url: str, name: str) -> bytes:
-    try:
-        return _content(url, name)
-    except FeedRefused as error:
-        refusal: FeedRefused | ConfigurationError = error
-    except _Unusable as error:
-        refusal = ConfigurationError(
-            f"The address {name} cannot be opened: {error}.",
-            next_step="Mend the address, or install the package named, then start again.",
-        )
-    except FileNotFoundError:
-        refusal = FeedRefused(
-            f"{name} has not been delivered: there is no such file.",
-            next_step="Nothing was written. Start the sync again when the file is there, or mend "
-            "the address in the feed definition.",
-        )
-    except PermissionError:
-        refusal = FeedRefused(
-            f"{name} may not be read by this user or with these credentials.",
-            next_step="Nothing was written. Give read access, then start the sync again.",
-        )
-    except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
-        refusal = FeedRefused(f"{name} could not be read to its end ({type(error).__name__}).")
-    # Out here, because an error keeps the one it was raised beside, even `from None`: that one
-    # carries the address, and addresses carry tokens.
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _fetched(url, how, clock)
+        except (FeedRefused, ConfigurationError, _NotYet) as error:
+            refusal: Exception = error
+        except Lost as error:
+            refusal = FeedRefused(
+                f"{name} could not be read to its end, {attempt} times ({error}).",
+                next_step="Nothing was written. Start the sync again when the source answers.",
+            )
+            if attempt < _ATTEMPTS:
+                clock.sleep(_WAIT_SECONDS * attempt)
+                continue
+        except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
+            refusal = _meant(error, name)
+        # Whatever it was raised beside stays here.
+        refusal.__context__ = None
+        break
     raise refusal
 
 
-class _Unusable(Exception):
-    """The address names no file system that is there."""
+def _meant(error: Exception, name: str) -> Exception:
+    if isinstance(error, Unusable):
+        return ConfigurationError(
+            f"The address {name} cannot be opened: {error}.",
+            next_step="Mend the address, or install the package named, then start again.",
+        )
+    if isinstance(error, Unreachable):
+        return FeedRefused(
+            f"{name} cannot be had: {error}.",
+            next_step="Nothing was written. Start the sync again when that is mended.",
+        )
+    if isinstance(error, FileNotFoundError):
+        return _NotYet(
+            f"{name} has not been delivered: there is no such file.",
+            "Nothing was written. Start the sync again when the file is there, or mend the address "
+            "in the feed definition.",
+        )
+    if isinstance(error, PermissionError):
+        return FeedRefused(
+            f"{name} may not be read by this user or with these credentials.",
+            next_step="Nothing was written. Give read access, then start the sync again.",
+        )
+    if isinstance(error, TooLarge):
+        return too_large(name)
+    return FeedRefused(f"{name} could not be read to its end ({type(error).__name__}).")
 
 
-def _content(url: str, name: str) -> bytes:
-    try:
-        files, path = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise _Unusable(str(error)) from None
-    before = files.info(path)
-    if before.get("type") == "directory":
+def _fetched(url: str, how: Fetching, clock: Clock) -> Fetched:
+    with opened(
+        url, how.credentials, host_key=how.host_key, known_hosts=how.known_hosts
+    ) as place:
+        found = _chosen(place, url, how, clock)
+        url = sibling(url, found.name) if found.name != name_of(url) else url
+        name = shown(url)
+        before = _at_rest(place, found.name, name, how, clock)
+        packed = place.read(found.name, before.size_bytes if before else None)
+        _refuse_change(before, place.describe(found.name), len(packed), name)
+    packing = packing_of(url)
+    content = unpacked(packed, packing, name) if packing else packed
+    if not content:
+        inside = f" inside its {packing} packing" if packing else ""
+        raise FeedRefused(f"{name} is empty: it has not a single byte{inside}.")
+    return Fetched(
+        content=content,
+        url=url,
+        fingerprint=before.fingerprint if before else "",
+        business_date=found.business_date,
+        warnings=(found.note,) if found.note else (),
+    )
+
+
+def _chosen(place: Place, url: str, how: Fetching, clock: Clock) -> Newest:
+    written = name_of(url)
+    if not is_pattern(written):
+        return Newest(written)
+    pattern = Pattern(written)
+    # A link on a drop may lead anywhere (F24); a folder or a marker is no delivery.
+    names = [
+        entry.name
+        for entry in place.list(pattern.prefix)
+        if not entry.is_link
+        and not entry.is_folder
+        and not (how.done_suffix and entry.name.endswith(how.done_suffix))
+    ]
+    found = pattern.newest(names, clock.now(), shown(sibling(url, "")))
+    if found is None:
+        raise _NotYet(
+            f"{shown(url)} has not been delivered: no file there matches the pattern.",
+            "Nothing was written. Start the sync again when the file is there, or mend the pattern "
+            "in the feed definition.",
+        )
+    return found
+
+
+def _at_rest(
+    place: Place, own: str, name: str, how: Fetching, clock: Clock
+) -> Entry | None:
+    """The file as it is when nobody writes to it any more (F03)."""
+    entry = place.describe(own)
+    if entry is not None and entry.is_folder:
         raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
-    with files.open(path, "rb") as stream:
-        content = _limited(stream, name, expected_bytes=before.get("size"))
-    files.invalidate_cache()
-    if _marks(before) != _marks(files.info(path)):
-        raise FeedRefused(
-            f"{name} changed while it was read: it is still being written.",
-            next_step="Nothing was written. Start the sync again when the file is complete.",
+    if how.done_suffix and not _is_there(place, own + how.done_suffix):
+        raise _NotYet(
+            f"{name} is not complete yet: the vendor has not put {own}{how.done_suffix} beside it."
         )
-    return content
+    seconds = place.settle_seconds if how.settle_seconds is None else how.settle_seconds
+    if entry is None or not seconds or how.done_suffix:
+        return entry
+    clock.sleep(seconds)
+    again = place.describe(own)
+    if again != entry:
+        raise _NotYet(f"{name} changed within {seconds:g} seconds: it is still being written.")
+    return again
 
 
-class _WithoutAddresses(logging.Filter):
-    """fsspec writes whole addresses to its log, with passwords and signatures in them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = _ADDRESS.sub(_as_shown, record.getMessage()), None
-        record.exc_info = None
-        return True
-
-
-def _as_shown(found: re.Match[str]) -> str:
-    return shown(found[0])
-
-
-_ADDRESS = re.compile(r"[a-z0-9+]+://[^\s'\"]+")
-
-for _name in ("fsspec", "fsspec.http"):
-    logging.getLogger(_name).addFilter(_WithoutAddresses())
-
-
-def _marks(info: dict[str, Any]) -> list[str]:
-    return [str(info.get(mark)) for mark in _MARKS_OF_CHANGE]
-
-
-def _limited(stream: _Readable, name: str, expected_bytes: int | None = None) -> bytes:
-    # In one piece where the size is known: growing a buffer chunk by chunk costs as much again.
-    content = BytesIO(stream.read(min(expected_bytes or 0, MAX_BYTES) or _CHUNK_BYTES))
-    content.seek(0, SEEK_END)
-    while chunk := stream.read(_CHUNK_BYTES):
-        content.write(chunk)
-        if content.tell() > MAX_BYTES:
-            raise FeedRefused(
-                f"{name} holds more than {MAX_BYTES // 1024**2:,} MiB: it is damaged, or has to be "
-                "split into several feeds."
-            )
-    return content.getvalue()
-
-
-def _unpacked(packed: bytes, packing: Packing, name: str) -> bytes:
+def _is_there(place: Place, own: str) -> bool:
     try:
-        with _OPENERS[packing](BytesIO(packed), name) as stream:
-            return _limited(stream, name)
-    except EOFError:
-        raise FeedRefused(
-            f"{name} is cut off: its {packing} packing ends before its end mark."
-        ) from None
-    except (OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
-        found = looks_like(packed)
-        if found is None or packing in found:
-            found = f"a damaged or cut off {packing} archive"
-        raise FeedRefused(
-            f"{name} cannot be unpacked: by its name it is {packing}, its content looks like "
-            f"{found} ({error})."
-        ) from None
+        # A place that tells nothing without sending it is asked to send it: a marker is small.
+        return place.describe(own) is not None or place.read(own, None) is not None
+    except FileNotFoundError:
+        return False
 
 
-def _open_zip(packed: BytesIO, name: str) -> IO[bytes]:
-    archive = zipfile.ZipFile(packed)
-    files = [member for member in archive.infolist() if not member.is_dir()]
-    if len(files) != 1:
-        names = ", ".join(member.filename for member in files[:5]) or "none"
-        raise FeedRefused(
-            f"{name} holds {len(files)} files ({names}) where exactly one is expected."
-        )
-    if files[0].flag_bits & 1:
-        raise FeedRefused(f"{name} is protected by a password, which no feed definition carries.")
-    return archive.open(files[0])
+def _refuse_change(before: Entry | None, after: Entry | None, read_bytes: int, name: str) -> None:
+    if before is None or after is None:
+        return
+    changed = (before.size_bytes, before.mark) != (after.size_bytes, after.mark)
+    if changed or (before.size_bytes is not None and before.size_bytes != read_bytes):
+        raise _NotYet(f"{name} changed while it was read: it is still being written.")
 
-
-_OPENERS: dict[Packing, Callable[[BytesIO, str], AbstractContextManager[_Readable]]] = {
-    "gzip": lambda packed, _: gzip.GzipFile(fileobj=packed),
-    "bzip2": lambda packed, _: bz2.BZ2File(packed),
-    "xz": lambda packed, _: lzma.LZMAFile(packed),  # noqa: SIM115 -- closed by the caller
-    "zip": _open_zip,
-}

@@ -22,9 +22,9 @@ from armillary.api.models import Job, Page
 from armillary.api.paging import MAX_LIMIT, read_all
 from armillary.api.ptolemy import Ptolemy
 from armillary.backup.completeness import against_counts
-from armillary.backup.download import Download, StartAgain
-from armillary.backup.jobs import ExportJobs, ExportRequest, Links
-from armillary.backup.link_client import LinkClient
+from armillary.backup.download import Download
+from armillary.backup.export_file import read_export_file
+from armillary.backup.jobs import ExportJobs, ExportRequest
 from armillary.backup.resources import CHILDREN
 from armillary.clock import Clock
 from armillary.errors import (
@@ -33,7 +33,6 @@ from armillary.errors import (
     JobOverdue,
     PagesLeadNowhere,
     RequestRejected,
-    TransferFailed,
     TransientError,
 )
 from armillary.restore.records import records_of
@@ -42,9 +41,6 @@ from armillary.restore.windows import open_windows
 
 TRIES = 2
 """At one reading: a job can fail, a file can be damaged, pages can end too early."""
-
-READINGS = 3
-"""So often one file is read from its first byte (J08, J10)."""
 
 NEXT_STEP = "Start the restore again."
 
@@ -141,20 +137,12 @@ class Target:
         Raises:
             ExportDamaged: it is no rows, or cannot be all of them.
         """
-        links = Links(job.download_url, lambda: self._jobs.fresh_link(job.id), clock=self._clock)
-        why = ""
-        with LinkClient() as client:
-            for _ in range(READINGS):
-                download = Download(links.next, client, clock=self._clock, stop=self._stop)
-                try:
-                    return self._kept(resource_type, download, before)
-                except StartAgain as error:
-                    why = str(error)
-                except TransferFailed as error:
-                    raise TransferFailed(error.message, next_step=NEXT_STEP) from None
-        raise TransferFailed(
-            f"The export of {resource_type} was read {READINGS} times from its first byte and "
-            f"never came whole: {why.removesuffix('.')}.",
+        return read_export_file(
+            self._jobs,
+            job,
+            lambda download: self._kept(resource_type, download, before),
+            clock=self._clock,
+            stop=self._stop,
             next_step=NEXT_STEP,
         )
 

@@ -66,6 +66,16 @@ _read_lease = msgspec.json.Decoder(LeaseRecord).decode
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseTicket:
+    """What another process needs to look after a lease: see ``lease_watch.LeaseWatch``."""
+
+    key: str
+    nonce: str
+    subject: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """How long the lease lasts by this process's own two clocks."""
 
@@ -108,6 +118,11 @@ class Lease:
     def expires_at(self) -> datetime:
         """When it ends unless it is renewed, by this machine's clock."""
         return self._term.expires_at
+
+    @property
+    def ticket(self) -> LeaseTicket:
+        """For the parts of this run that work in other processes."""
+        return LeaseTicket(self.key, self._nonce, self._subject, self.expires_at)
 
     def check(self) -> None:
         """Return while the lease lasts. Cheap (no request): call it before every write.

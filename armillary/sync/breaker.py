@@ -17,16 +17,34 @@ class Breaker:
 
     It opens when the first ten writes fail alike, when more than a fifth of the first hundred are
     rejected, when rejects pass the feed's own limit, or when a fault concerns every record.
+
+    Args:
+        planned: how many changes the run makes.
+        max_reject_share: the feed's own limit.
+        seen: outcomes that another breaker of the same run has seen before this one.
+        rejected: how many of those were rejects.
     """
 
-    def __init__(self, planned: int, max_reject_share: float) -> None:
+    def __init__(
+        self, planned: int, max_reject_share: float, *, seen: int = 0, rejected: int = 0
+    ) -> None:
         self._lock = threading.Lock()
         self._most_rejects = max(max_reject_share * planned, EQUAL_FIRST_ERRORS)
-        self._seen = 0
-        self._rejected = 0
+        self._seen = seen
+        self._rejected = rejected
         self._first_reasons: Counter[str] = Counter()
         self.stopped = ""
         self.by_rejects = False
+
+    @property
+    def seen(self) -> int:
+        """How many outcomes it has seen."""
+        return self._seen
+
+    @property
+    def rejected(self) -> int:
+        """How many of them were rejects."""
+        return self._rejected
 
     def saw(self, outcome: Outcome) -> int:
         """Take note of one outcome; returns how many there were."""

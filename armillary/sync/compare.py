@@ -73,6 +73,18 @@ def archives(missing: pl.DataFrame) -> pl.DataFrame:
     return as_changes(bare, "archive")
 
 
+def instruments_of(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The instruments of pairs (``Matching.beside``), in columns without ``.now``."""
+    return pairs.select(
+        "identifier",
+        *(
+            pl.col(name).alias(name.removesuffix(NOW))
+            for name in pairs.columns
+            if name.endswith(NOW)
+        ),
+    )
+
+
 def as_changes(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Give a frame with identifier, id, row and changed the shape of ``Plan.changes``."""
     return frame.select(

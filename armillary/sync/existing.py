@@ -11,6 +11,7 @@ from armillary import progress
 from armillary.api.ptolemy import Ptolemy
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.identifiers import folded
+from armillary.sync.bulk.exported import Exports
 from armillary.sync.ground import Ground
 from armillary.sync.matching import Matching, match
 from armillary.sync.owners import find_owners
@@ -30,9 +31,21 @@ class Existing:
 
 
 def read_existing(
-    ptolemy: Ptolemy, definition: FeedDefinition, ground: Ground, records: pl.DataFrame
+    ptolemy: Ptolemy,
+    definition: FeedDefinition,
+    ground: Ground,
+    records: pl.DataFrame,
+    *,
+    exports: Exports | None = None,
 ) -> Existing:
     """Read what the feed owns, then who owns what it would create.
+
+    Args:
+        ptolemy: the client.
+        definition: the feed.
+        ground: the facts about workspace and type.
+        records: of the feed.
+        exports: reads by export jobs what is too much for pages; None: pages alone.
 
     Raises:
         ApiError: Ptolemy could not be read.
@@ -42,6 +55,7 @@ def read_existing(
         definition,
         ground,
         progress=functools.partial(progress.say, "reading the workspace"),
+        exports=exports,
     )
     matching = match(records, reading.active)
     owners = find_owners(
@@ -49,6 +63,8 @@ def read_existing(
         candidates(matching),
         reading.active,
         relevant_types(definition, ground),
+        bulk=definition.bulk,
+        exports=exports,
     )
     return Existing(reading=reading, owners=owners, matching=matching)
 

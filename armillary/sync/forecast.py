@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from armillary.sync.bulk.route import Route, one_by_one
 from armillary.sync.ground import Ground
-from armillary.sync.plan import KINDS, Plan
+from armillary.sync.plan import Plan
 
 GUIDE_PAGE_SIZE = 500
 """The page size of the vendor guide's own loop (contract D3), for comparison."""
+
+RUNS_A_MONTH = 22
+"""A run each weekday: how often a feed really runs is not known where its plan is made."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,23 @@ class Forecast:
         return sum(self.reading.values()) + sum(self.writing.values())
 
     @property
+    def month(self) -> int:
+        """What ``RUNS_A_MONTH`` such runs take from the quota."""
+        return RUNS_A_MONTH * (self.calls + (self.deliveries or 0))
+
+    @property
     def still_to_spend(self) -> int:
         """What applying takes from the quota: writes and the deliveries they cause."""
         return sum(self.writing.values()) + (self.deliveries or 0)
 
 
 def forecast(
-    plan: Plan, ground: Ground, *, reading: Mapping[str, int], to_apply: pl.DataFrame
+    plan: Plan,
+    ground: Ground,
+    *,
+    reading: Mapping[str, int],
+    to_apply: pl.DataFrame,
+    route: Route | None = None,
 ) -> Forecast:
     """Count the calls of a plan.
 
@@ -47,21 +61,22 @@ def forecast(
         ground: tells how many webhook deliveries a write causes.
         reading: calls spent so far, by item.
         to_apply: the changes that are not withheld.
+        route: which way they are written; None: one by one.
     """
-    writing = {kind: to_apply.filter(pl.col("kind") == kind).height for kind in KINDS}
-    restores = to_apply.filter(pl.col("kind") == "restore")
-    patches = restores.filter(pl.col("changed").list.len() > 0).height
-    deliveries = None
-    if ground.deliveries is not None:
-        deliveries = sum(ground.deliveries[kind] * count for kind, count in writing.items())
-        deliveries += ground.deliveries["update"] * patches
-    writing["update after restore"] = patches
     return Forecast(
         reading=dict(reading),
-        writing={item: count for item, count in writing.items() if count},
-        deliveries=deliveries,
+        writing=dict(route.writing) if route else one_by_one(to_apply),
+        deliveries=deliveries(to_apply, ground),
         guide=_guide_calls(plan),
     )
+
+
+def deliveries(to_apply: pl.DataFrame, ground: Ground) -> int | None:
+    """Webhook deliveries that changes cause, whichever way they are written."""
+    if ground.deliveries is None:
+        return None
+    caused = {**ground.deliveries, "update after restore": ground.deliveries["update"]}
+    return sum(caused[item] * count for item, count in one_by_one(to_apply).items())
 
 
 def shortage(cost: Forecast, *, remaining: int | None, reserve_calls: int) -> str:

@@ -21,6 +21,9 @@ Scope = Mapping[str, Sequence[str]] | str | None
 """Which existing instruments a feed owns: by field value, ``all``, or not said."""
 
 FIELD = "field."
+SNAPSHOTS = ("extra_fields_snapshot", "field_values")
+"""Where an instrument has its values, as answers and exports name it (contract section 6, N12)."""
+
 BASE_SCHEMA: dict[str, type[pl.DataType]] = {
     "id": pl.String,
     "identifier": pl.String,
@@ -80,7 +83,7 @@ class InstrumentColumns:
 
 def snapshot(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The custom values of an instrument as answered (contract section 6)."""
-    for key in ("extra_fields_snapshot", "field_values"):
+    for key in SNAPSHOTS:
         values = row.get(key)
         if isinstance(values, Mapping):
             return values

@@ -12,9 +12,10 @@ from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
 from armillary.sync.approval import allowed_changes
+from armillary.sync.bulk.route import Route, choose
 from armillary.sync.existing import Existing
 from armillary.sync.field_guard import WithheldField, judge_fields, shown_field, without_fields
-from armillary.sync.forecast import Forecast, forecast, shortage
+from armillary.sync.forecast import Forecast, deliveries, forecast, shortage
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
 from armillary.sync.plan import Plan
@@ -41,6 +42,10 @@ class JudgedPlan:
     """Of the delivery the plan was made of; blank for a plan that was made of none."""
     delivery_origin: str = ""
     withheld_fields: tuple[WithheldField, ...] = ()
+    route: Route | None = None
+    """Which way the changes are written; None: one by one, and nobody asked for another."""
+    present: pl.DataFrame | None = None
+    """The instruments that imports update, as they stand (shape: ``frames``), for a bulk route."""
 
     @property
     def withheld_because(self) -> dict[str, str]:
@@ -101,7 +106,14 @@ def judge_plan(
     # What is left without those fields is judged as if they had not changed at all.
     found = judge(replace(plan, changes=rest), definition.limits, baseline, only=only is not None)
     to_apply, withheld, fields = allowed_changes(plan, found, approved, fields)
-    cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply)
+    route = choose(
+        to_apply,
+        definition.bulk,
+        may_spend=None if remaining_calls is None else remaining_calls - definition.reserve_calls,
+        deliveries=deliveries(to_apply, ground) or 0,
+        reading=existing.reading.way,
+    )
+    cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply, route=route)
     short = shortage(cost, remaining=remaining_calls, reserve_calls=definition.reserve_calls)
     overage = (f"Overage: {short}; the excess is billed.",) if short else ()
     if definition.quota == "overage":
@@ -123,6 +135,10 @@ def judge_plan(
         delivery_sha256=source.content_sha256,
         delivery_origin=source.origin,
         withheld_fields=tuple(fields),
+        route=route,
+        present=existing.reading.active.join(to_apply.select("id"), on="id", how="semi")
+        if route.in_bulk
+        else None,
     )
 
 

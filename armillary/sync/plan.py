@@ -6,8 +6,10 @@
     identifier  of the feed (restore, create, update) or of the workspace (archive)
     id          UUID in the workspace; null for a create
     row         number of the record in the source; null for an archive
-    changed     list of {field, before, after}: canonical text, "" for nothing; ``field`` is "name"
-                or "field.<key>"
+    changed     list of {field, before, after}: canonical text, "" for nothing; ``field`` is "name",
+                "field.<key>" or, first of a rename, "identifier"
+
+A rename is an update of ``id`` that changes its identifier, too: the row has the new one.
 
 ``held`` (identifier, row, reason) are records that are neither changed nor archived; ``rejects``
 (row, identifier, reason, cells) are records of the source that cannot be brought in as they are.
@@ -43,6 +45,11 @@ REJECTS: dict[str, Any] = {
     "reason": pl.String,
     "cells": pl.String,
 }
+
+IDENTIFIER = "identifier"
+"""The field that a rename changes, beside others."""
+PLACE, RENAMED_FROM = "place", "renamed_from"
+"""Columns of ``renames_in``: the position in the changes, and the identifier until now."""
 
 _DIGEST_ROWS = 100_000
 
@@ -92,6 +99,13 @@ class Plan:
     feed_rows: int
     trusted: bool
     doubt: str = ""
+    notes: tuple[str, ...] = ()
+    """What a person should look at although nothing is held for it."""
+
+    @cached_property
+    def renames(self) -> pl.DataFrame:
+        """The changes that give an instrument another identifier; they count as updates, too."""
+        return renames_in(self.changes)
 
     def count(self, kind: str) -> int:
         """How many changes of a kind."""
@@ -118,6 +132,27 @@ class Plan:
             part.write_ndjson(lines)
             digest.update(lines.getvalue())
         return digest.hexdigest()
+
+
+def renames_in(changes: pl.DataFrame) -> pl.DataFrame:
+    """The renames among changes (shape: ``Plan.changes``), with their place in it.
+
+    By exploding: an expression over each list takes ten times as long.
+    """
+    updates = changes.with_row_index(PLACE).filter(pl.col("kind") == "update")
+    entries = updates.select(PLACE, "changed").explode("changed").unnest("changed")
+    renamed = entries.filter(pl.col("field") == IDENTIFIER).select(
+        PLACE, pl.col("before").alias(RENAMED_FROM)
+    )
+    return updates.join(renamed, on=PLACE, maintain_order="left")
+
+
+def without_renames(changes: pl.DataFrame) -> pl.DataFrame:
+    """The other changes, in their order."""
+    places = renames_in(changes)[PLACE]
+    if places.is_empty():
+        return changes
+    return changes.with_row_index(PLACE).filter(~pl.col(PLACE).is_in(places.implode())).drop(PLACE)
 
 
 def sort_changes(changes: pl.DataFrame) -> pl.DataFrame:

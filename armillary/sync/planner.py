@@ -23,8 +23,10 @@ from armillary.sync.canonical import CLEAR
 from armillary.sync.existing import Existing
 from armillary.sync.frames import column, in_scope
 from armillary.sync.ground import Ground
+from armillary.sync.look_alikes import look_alikes
 from armillary.sync.matching import Matching, match
 from armillary.sync.plan import REJECTS, Plan, sort_changes
+from armillary.sync.renames import find_renames, renamed, unowned
 from armillary.sync.sorting import Sorting
 
 ECHOES = {
@@ -81,9 +83,10 @@ def make_plan(
     planning = _Planning(definition, ground, remembered)
     planning.update(matching)
     free = planning.settle_owned(matching.unmatched_records(), active, existing.owners)
+    missing = _missing(existing.matching, feed.rejects)
+    free, missing = planning.rename(free, missing, feed.records, active)
     planning.create(free)
     planning.hold_rejected(rejects, active)
-    missing = _missing(matching, rejects)
     archiving = definition.missing == "archive" and only is None
     if archiving:
         planning.sorting.add(compare.archives(missing))
@@ -103,6 +106,7 @@ def make_plan(
         feed_rows=feed.rows_read,
         trusted=workspace.trusted,
         doubt=workspace.doubt,
+        notes=(*planning.notes, *(look_alikes(free, missing, feed.records) if archiving else ())),
     )
 
 
@@ -117,12 +121,15 @@ class _Planning:
         self._required = ["name", *(column(key) for key in sorted(ground.required_fields))]
         self._type_names = [ground.type_id, ground.type_identifier, ""]
         self.sorting = Sorting()
+        self.notes: list[str] = []
+        self._reused: list[pl.DataFrame] = []
 
     def update(self, matching: Matching) -> None:
         """Records whose identifier is active: unchanged, updated, or held as reused."""
         pairs = self._hold_shared(matching, "active")
         differing = pairs.differing(self._columns)
-        sound = self._hold_reused(differing)
+        sound, reused = self._without_reused(differing)
+        self._reused.append(reused)
         changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
         self.sorting.change(changed, "update")
         held = differing.height - sound.height
@@ -157,6 +164,38 @@ class _Planning:
             free = free.filter(~lacking)
         self.sorting.add(compare.creates(free, self._columns))
 
+    def rename(
+        self, free: pl.DataFrame, missing: pl.DataFrame, records: pl.DataFrame, active: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """New and missing records that are one instrument; returns those that are not (F19)."""
+        asked = self._definition.renames
+        reused = pl.concat(self._reused, how="diagonal")
+        found = find_renames(
+            pl.concat([free, reused.select(free.columns)]),
+            pl.concat([missing, compare.instruments_of(reused).select(missing.columns)]),
+            stable_keys=[] if asked == "ignore" else self._definition.stable_keys,
+            records=records,
+            active=active,
+            hold=asked == "hold",
+        )
+        if self._definition.scope is None:
+            # Whose the missing ones are nobody has said: perhaps another feed's.
+            self.notes += unowned(found)
+            found = found.none()
+        # Values that are known as stored otherwise are known of the identifier until now.
+        changed = self._changed(found.pairs.with_columns(identifier=pl.col("identifier.now")))
+        self.sorting.change(renamed(changed, found.pairs["identifier"]), "update")
+        self.sorting.hold(found.held_new, pl.col("reason"))
+        rest = _without(_without(reused, found.pairs), found.held_new)
+        self.sorting.hold(rest, pl.col("reason"))
+        held_old = found.held_old.join(missing.select("identifier"), on="identifier", how="semi")
+        self.sorting.hold(held_old.with_columns(row=pl.lit(None, pl.UInt32)), pl.col("reason"))
+        gone = found.pairs.select(identifier="identifier.now")
+        return (
+            _without(_without(free, found.pairs), found.held_new),
+            _without(_without(missing, gone), found.held_old),
+        )
+
     def hold_rejected(self, rejects: pl.DataFrame, active: pl.DataFrame) -> None:
         """An instrument whose row was rejected is neither changed nor archived."""
         if rejects.is_empty():
@@ -180,24 +219,23 @@ class _Planning:
         self.sorting.hold(shared, reason)
         return single
 
-    def _hold_reused(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Hold records whose stable keys name another instrument than the one found (F19)."""
+    def _without_reused(self, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Apart, with a reason: records whose stable keys name another instrument (F19)."""
+        reused = [pairs.clear().with_columns(pl.lit("").alias("reason"))]
         for key in self._definition.stable_keys:
             if column(key) not in pairs.columns:
                 continue
             wanted, now = pl.col(column(key)), pl.col(column(key) + ".now")
             conflict = (wanted != CLEAR) & (now != CLEAR) & (wanted != now)
-            self.sorting.hold(
-                pairs.filter(conflict),
-                pl.format(
-                    f"its {key} is {{}} in the workspace and {{}} in the feed: the identifier "
-                    "seems reused for another instrument",
-                    now,
-                    wanted,
-                ),
+            reason = pl.format(
+                f"its {key} is {{}} in the workspace and {{}} in the feed: the identifier "
+                "seems reused for another instrument",
+                now,
+                wanted,
             )
+            reused.append(pairs.filter(conflict).with_columns(reason.alias("reason")))
             pairs = pairs.filter(~conflict.fill_null(value=False))
-        return pairs
+        return pairs, pl.concat(reused)
 
     def _hold_case_variants(self, unknown: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
         """Hold records whose identifier equals an existing one but for case or blanks (N3)."""
@@ -234,7 +272,9 @@ class _Planning:
         self.sorting.hold(
             pairs.filter(~by_us), "is archived in the workspace, and not by this feed"
         )
-        self.sorting.change(self._changed(self._hold_reused(pairs.filter(by_us))), "restore")
+        sound, reused = self._without_reused(pairs.filter(by_us))
+        self.sorting.hold(reused, pl.col("reason"))
+        self.sorting.change(self._changed(sound), "restore")
 
 
 def _missing(matching: Matching, rejects: pl.DataFrame) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import PagesLeadNowhere
 from armillary.feeds.definition import FeedDefinition
+from armillary.sync.bulk.exported import UNUSABLE, Exports, by_export
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns, Scope, column, in_scope, scope_values
 from armillary.sync.ground import Ground
@@ -30,6 +33,8 @@ class WorkspaceReading:
     trusted: bool
     doubt: str = ""
     """Why the reading is not trusted; blank when it is."""
+    way: str = "by pages"
+    """How it was read, in words."""
 
 
 def relevant_types(definition: FeedDefinition, ground: Ground) -> dict[str, DataType]:
@@ -55,11 +60,20 @@ def read_workspace(
     ground: Ground,
     *,
     progress: Callable[[int, int | None], None],
+    exports: Exports | None = None,
 ) -> WorkspaceReading:
     """Read the active instruments the feed owns; once more when the first reading is doubtful.
 
     A reading is trusted when the distinct ids lie between the counts before and after it and no
     cursor looped. An untrusted one is still used, but nothing may be archived on its evidence.
+    A big workspace is read by an export job, and by pages should that leave any doubt.
+
+    Args:
+        ptolemy: the client.
+        definition: the feed.
+        ground: the facts about workspace and type.
+        progress: told how many were read, and how many there are.
+        exports: reads by export jobs; None: pages alone.
 
     Raises:
         ApiError: Ptolemy could not be read.
@@ -67,6 +81,22 @@ def read_workspace(
     types = relevant_types(definition, ground)
     condition = owned_filter(definition.scope, ground)
     before = ptolemy.instruments.count(condition)
+    way = "by pages"
+    pages = math.ceil((before or 0) / PAGE_SIZE)
+    if exports and before and by_export(definition.bulk, before, pages):
+        read = functools.partial(
+            exports.read,
+            ptolemy,
+            types,
+            condition,
+            expected=before,
+            progress=lambda done, of=before: progress(done, of),
+        )
+        found, before, why = _exported(ptolemy, definition, ground, read, before)
+        if found is not None:
+            told = f"by an export job: {found.height:,} records, which are {pages:,} pages"
+            return WorkspaceReading(active=found, trusted=True, way=told)
+        way = f"by pages: {why}"
     read, doubt = _read_once(ptolemy, condition, types, before, progress)
     # Counted at once: the less time between the last page and the count, the less can change.
     after = ptolemy.instruments.count(condition)
@@ -81,7 +111,32 @@ def read_workspace(
         whole = pl.concat([frame, again]).unique("id", keep="last", maintain_order=True)
         frame = whole if doubt else again
     owned = frame.filter(~pl.col("archived") & in_scope(definition.scope, ground.data_types))
-    return WorkspaceReading(active=owned.drop("archived"), trusted=not doubt, doubt=doubt)
+    return WorkspaceReading(owned.drop("archived"), trusted=not doubt, doubt=doubt, way=way)
+
+
+def _exported(
+    ptolemy: Ptolemy,
+    definition: FeedDefinition,
+    ground: Ground,
+    read: Callable[[], pl.DataFrame],
+    before: int,
+) -> tuple[pl.DataFrame | None, int | None, str]:
+    """The same by an export job, if nothing speaks against it.
+
+    Returns:
+        What is owned, or None; the latest count; and why it is None.
+    """
+    try:
+        whole = read()
+    except UNUSABLE as error:
+        return None, before, f"the export could not be used ({error.message.removesuffix('.')})"
+    after = ptolemy.instruments.count(owned_filter(definition.scope, ground))
+    # A service that passes over the filter gives instruments of every type.
+    mine = whole.filter(pl.col("type").is_in([ground.type_id, ground.type_identifier, ""]))
+    owned = mine.filter(in_scope(definition.scope, ground.data_types))
+    if doubt := _doubt(owned, before, after):
+        return None, after, f"the export left a doubt ({doubt})"
+    return owned.filter(~pl.col("archived")).drop("archived"), after, ""
 
 
 def _read_once(

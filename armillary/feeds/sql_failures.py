@@ -1,0 +1,83 @@
+"""What an error of a database means, in words that quote neither address nor values (R05)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+_BY_STATE = {
+    "25006": (
+        "tried to write, and may only read",
+        "Mend the query: it must change nothing",
+    ),
+    "28000": ("was refused: user or password are wrong", "Mend the address of the database"),
+    "28P01": ("was refused: user or password are wrong", "Mend the address of the database"),
+    "3D000": ("was refused: there is no such database", "Mend the address of the database"),
+    "42501": (
+        "was refused: this user may not read what it names",
+        "Give the user the right to read it, or set hidden_rows to accept if rows are hidden from "
+        "it on purpose",
+    ),
+    "53300": ("was refused: the database has no free connection", "Wait until it has"),
+    "55P03": (
+        "waited too long for a table that somebody else has locked",
+        "Wait until nobody works on it",
+    ),
+    "57014": (
+        "took longer than statement_timeout_seconds allows, or was cancelled",
+        "Make the query faster, or raise statement_timeout_seconds",
+    ),
+}
+_LOST = (
+    "lost its connection to the database before its end",
+    "Wait until the database answers",
+)
+_UNREACHABLE = ("found no database that answers there", "Look at the database, or mend the address")
+
+
+def explained(error: Exception) -> tuple[str, str]:
+    """Why a query failed, and what to do about it; both without an end mark."""
+    if isinstance(error, UnicodeDecodeError):
+        return ("holds text that is not UTF-8", "Mend the rows, or the encoding of the database")
+    if not isinstance(error, sa.exc.DBAPIError) or error.orig is None:
+        return (f"cannot be run ({type(error).__name__})", "Mend the query")
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _BY_STATE:
+        return _BY_STATE[state]
+    if error.connection_invalidated or (state or "").startswith(("08", "57P")):
+        return _LOST
+    said = _said(error.orig)
+    if isinstance(error, sa.exc.OperationalError) and state is None:
+        return _of_a_connection(error.orig, said)
+    return (f"cannot be run: {said}", "Mend the query, or what it reads")
+
+
+def _of_a_connection(cause: BaseException, said: str) -> tuple[str, str]:
+    """Neither SQLite nor a connection that never came about has codes: only words."""
+    words = said.lower()
+    if type(cause).__module__.startswith("sqlite3"):
+        if "unable to open database file" in words:
+            return ("found no such file", "Look at the database, or mend the address")
+        if "readonly" in words:
+            return _BY_STATE["25006"]
+        if "interrupted" in words:
+            return _BY_STATE["57014"]
+        if "locked" in words:
+            return _BY_STATE["55P03"]
+        return (f"cannot be run: {said}", "Mend the query, or what it reads")
+    if "authentication failed" in words or "no password supplied" in words:
+        return _BY_STATE["28P01"]
+    if "does not exist" in words:
+        return _BY_STATE["3D000"]
+    if "ssl" in words or "certificate" in words:
+        return (
+            "found no database with which an encrypted, trusted connection could be made",
+            "Switch TLS on in the database, or mend sslmode and sslrootcert in the address",
+        )
+    return _UNREACHABLE
+
+
+def _said(cause: BaseException) -> str:
+    """The first line of what the database said; its own words about a query, not about values."""
+    diagnosis = getattr(cause, "diag", None)
+    words = getattr(diagnosis, "message_primary", None) or str(cause)
+    return words.splitlines()[0].rstrip(".") if words else type(cause).__name__

@@ -1,0 +1,223 @@
+"""Reading an Excel workbook: typed cells become the one text each value has, as in parquet."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
+
+import polars as pl
+
+from armillary.errors import FeedRefused
+from armillary.feeds.packing import MAX_RATIO, too_large
+from armillary.feeds.remote import place
+from armillary.feeds.table import FAULT_SCHEMA, ROW, Table, cell, without_blank_rows
+
+if TYPE_CHECKING:
+    import python_calamine
+
+_EXACT = 10**15
+"""Beyond this a number of Excel has lost digits, and beyond twice as many its text an exponent."""
+_HARMLESS_BYTES = 64 * 1024**2
+_ERROR_CELL = b' t="e"'
+_CHUNK_BYTES = 1024**2
+
+_Value: TypeAlias = str | float | bool | date | datetime | time | timedelta
+
+
+def read_workbook(content: bytes, sheet: str | None, skip_lines: int, name: str) -> Table:
+    """Read one sheet; ``row`` is the number that Excel shows beside it.
+
+    Numbers lose needless zeros, midnight is a date, any other time is ISO 8601. The first row that
+    is not blank is the header.
+
+    Args:
+        content: Of the file.
+        sheet: Name of the sheet; None: the only one that is not hidden.
+        skip_lines: Rows above the header that are no data.
+        name: What messages call the file.
+
+    Raises:
+        FeedRefused: Cut off, damaged or protected, which sheet is meant cannot be told, no header,
+            or no row.
+    """
+    _refuse_bomb(content, name)
+    rows = _rows(content, sheet, name)
+    start = next(
+        (n for n, row in enumerate(rows) if n >= skip_lines and any(map(_worded, row))), None
+    )
+    if start is None:
+        raise FeedRefused(f"{name} is empty: the sheet holds nothing but blanks.")
+    header = _header(rows[start], name)
+    columns = [_Column(each) for each in header]
+    beyond = _cut(rows[start + 1 :], columns, start + 2)
+    if not columns[0].texts:
+        raise FeedRefused(f"{name} has a header ({', '.join(header)}) and not a single row.")
+    numbers = pl.int_range(
+        start + 2, start + 2 + len(columns[0].texts), dtype=pl.UInt32, eager=True
+    )
+    frame = pl.DataFrame({cell(each.name): pl.Series(each.texts, dtype=pl.String) for each in columns})
+    cells, blank = without_blank_rows(frame.insert_column(0, numbers.alias(ROW)))
+    return Table(
+        cells=cells,
+        columns=tuple(header),
+        faults=beyond,
+        blank_rows=blank,
+        numbers=frozenset(each.name for each in columns if each.has_numbers),
+        warnings=(*_errors_of_formulas(content), *filter(None, map(_dates_among_texts, columns))),
+    )
+
+
+@dataclass
+class _Column:
+    name: str
+    texts: list[str] = field(default_factory=list)
+    has_numbers: bool = False
+    has_texts: bool = False
+    dates: list[int] = field(default_factory=list)
+    """Numbers of the rows that hold one."""
+
+    def add(self, value: _Value, row: int) -> None:
+        if isinstance(value, str):
+            self.texts.append(value)
+            self.has_texts = self.has_texts or bool(value.strip())
+            return
+        if isinstance(value, date):
+            self.dates.append(row)
+        elif not isinstance(value, (bool, time, timedelta)):
+            self.has_numbers = True
+        self.texts.append(_text(value))
+
+
+def _refuse_bomb(content: bytes, name: str) -> None:
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            whole = sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile:
+        raise FeedRefused(
+            f"{name} is cut off or damaged: a workbook is a zip archive, and this one has no end."
+        ) from None
+    most = max(_HARMLESS_BYTES, MAX_RATIO * len(content))
+    if whole > min(most, place.MAX_BYTES):
+        raise too_large(name, beyond_ratio=most < place.MAX_BYTES)
+
+
+def _rows(content: bytes, sheet: str | None, name: str) -> list[list[_Value]]:
+    import python_calamine  # noqa: PLC0415 -- which no other format needs
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(BytesIO(content))
+        return list(book.get_sheet_by_name(_chosen(book, sheet, name)).iter_rows())
+    except python_calamine.PasswordError:
+        raise FeedRefused(
+            f"{name} is protected by a password, which no feed definition carries."
+        ) from None
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise FeedRefused(f"{name} is a damaged workbook: {error}.") from None
+
+
+def _chosen(book: python_calamine.CalamineWorkbook, sheet: str | None, name: str) -> str:
+    import python_calamine  # noqa: PLC0415
+
+    found = [
+        each.name
+        for each in book.sheets_metadata
+        if sheet is not None or each.visible == python_calamine.SheetVisibleEnum.Visible
+    ]
+    named = ", ".join(found) or "none"
+    if sheet is not None and sheet not in found:
+        raise FeedRefused(
+            f"{name} has no sheet '{sheet}', which the feed definition names. Its sheets: {named}."
+        )
+    if sheet is None and len(found) != 1:
+        raise FeedRefused(
+            f"{name} has {len(found)} sheets ({named}): which one is meant, the feed definition "
+            "has to say, as in `sheet: Sheet1`."
+        )
+    return sheet or found[0]
+
+
+def _header(row: Sequence[_Value], name: str) -> list[str]:
+    names = [_text(value).strip() for value in row]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    for number, each in enumerate(names, 1):
+        if not each:
+            raise FeedRefused(
+                f"{name} has no name for column {number} in its header ({', '.join(names)})."
+            )
+        if each in names[: number - 1]:
+            raise FeedRefused(
+                f"{name} has the column '{each}' twice in its header, as columns "
+                f"{names.index(each) + 1} and {number}: which one is meant cannot be told."
+            )
+    return names
+
+
+def _cut(rows: Iterable[Sequence[_Value]], columns: list[_Column], first: int) -> pl.DataFrame:
+    """Fill the columns; the rows with something beyond the last of them."""
+    width = len(columns)
+    beyond = []
+    for number, row in enumerate(rows, first):
+        for column, value in zip(columns, row, strict=False):
+            column.add(value, number)
+        if any(map(_worded, row[width:])):
+            beyond.append(
+                (number, f"text beyond the last of the {width} columns the header names")
+            )
+    return pl.DataFrame(beyond, schema=FAULT_SCHEMA, orient="row")
+
+
+def _worded(value: _Value) -> bool:
+    return not isinstance(value, str) or bool(value.strip())
+
+
+def _text(value: _Value) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        whole = abs(value) < _EXACT and value == int(value)
+        return str(int(value)) if whole else format(Decimal(repr(value)), "f")
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat()
+    return str(value) if isinstance(value, timedelta) else value.isoformat()
+
+
+def _dates_among_texts(column: _Column) -> str:
+    """Excel makes a date of MAR1 and of 2-Mar, and shows it as before (F15)."""
+    if not column.dates or not column.has_texts:
+        return ""
+    rows = ", ".join(str(row) for row in column.dates[:3])
+    more = f" and {len(column.dates) - 3} more" if len(column.dates) > 3 else ""  # noqa: PLR2004
+    return (
+        f"The column '{column.name}' holds dates among its texts (rows {rows}{more}): Excel makes "
+        "a date of a code such as MAR1."
+    )
+
+
+def _errors_of_formulas(content: bytes) -> list[str]:
+    """Cells that show #N/A or #REF! come as blanks."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        sheets = [each for each in archive.namelist() if each.startswith("xl/worksheets/")]
+        if any(_holds(archive, each, _ERROR_CELL) for each in sheets):
+            return [
+                "The workbook holds formulas that failed, such as #N/A or #REF!; their cells are "
+                "read as blank."
+            ]
+    return []
+
+
+def _holds(archive: zipfile.ZipFile, member: str, sought: bytes) -> bool:
+    rest = b""
+    with archive.open(member) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            if sought in rest + chunk:
+                return True
+            rest = chunk[-len(sought) :]
+    return False

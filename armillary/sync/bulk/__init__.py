@@ -1,0 +1,1 @@
+"""A sync by jobs: read by one export, written by imports (contract sections 13, 14)."""

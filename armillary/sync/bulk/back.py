@@ -1,0 +1,121 @@
+"""What imports brought about, by the workspace read back: the truth (contract D11)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import polars as pl
+
+from armillary.sync.frames import BASE_SCHEMA
+from armillary.sync.ground import Ground
+from armillary.sync.outcome import Echo, Fate, Outcome
+from armillary.sync.plan import Change, iter_changes
+
+PLACE = "place"
+FOUND = "found"
+STORED = "stored"
+
+
+@dataclass(frozen=True)
+class Back:
+    """Changes by what became of them; each is in one of the frames, in the order of the changes.
+
+    All have the shape of ``Plan.changes`` and ``place``, their position among what was sent.
+    """
+
+    right: pl.DataFrame
+    """As intended; with ``found``, the UUID."""
+    otherwise: pl.DataFrame
+    """There with another value; with ``found``, and ``stored``: list of {field, wanted, stored}."""
+    absent: pl.DataFrame
+    """Not there, or not the instrument that was meant."""
+
+    @property
+    def undone(self) -> int:
+        """How many are not as intended."""
+        return self.otherwise.height + self.absent.height
+
+
+def compare_back(carried: pl.DataFrame, stored: pl.DataFrame, ground: Ground) -> Back:
+    """Compare what was sent with what stands there.
+
+    Args:
+        carried: creates and updates (shape: ``Plan.changes``).
+        stored: instruments of the workspace, active ones (shape: ``frames``).
+        ground: the type that was meant.
+    """
+    placed = carried.with_row_index(PLACE)
+    mine = stored.filter(pl.col("type").is_in([ground.type_id, ground.type_identifier, ""]))
+    # Two active ones of one identifier: neither is known to be the one that was written.
+    mine = mine.unique("identifier", keep="none", maintain_order=True)
+    found = placed.join(
+        mine.select("identifier", pl.col("id").alias(FOUND)),
+        on="identifier",
+        how="left",
+        maintain_order="left",
+    )
+    # An update is of one instrument, whoever has its identifier now (contract D5).
+    there = pl.col(FOUND).is_not_null() & (pl.col("id").is_null() | (pl.col("id") == pl.col(FOUND)))
+    wrong = _wrong(found.filter(there), mine)
+    present = found.filter(there).join(wrong, on=PLACE, how="left", maintain_order="left")
+    is_wrong = pl.col(STORED).is_not_null()
+    return Back(
+        right=present.filter(~is_wrong).drop(STORED),
+        otherwise=present.filter(is_wrong),
+        absent=found.filter(~there.fill_null(value=False)).drop(FOUND),
+    )
+
+
+def _wrong(placed: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """By place, the fields that hold another value than was sent."""
+    entries = placed.select(PLACE, "identifier", "changed").explode("changed").unnest("changed")
+    found = []
+    for field in stored.columns:
+        if field in BASE_SCHEMA and field != "name":
+            continue
+        of_field = entries.filter(pl.col("field") == field)
+        found.append(
+            of_field.join(
+                stored.select("identifier", pl.col(field).alias(STORED)), on="identifier"
+            )
+            .filter(pl.col("after") != pl.col(STORED))
+            .select(PLACE, "field", pl.col("after").alias("wanted"), STORED)
+        )
+    return (
+        pl.concat(found)
+        .sort(PLACE, "field")
+        .group_by(PLACE, maintain_order=True)
+        .agg(pl.struct("field", "wanted", STORED).alias(STORED))
+    )
+
+
+def applied(frame: pl.DataFrame) -> list[tuple[Change, Outcome]]:
+    """Changes that stand there as applied ones; what is stored otherwise as echoes."""
+    echoes = frame[STORED].to_list() if STORED in frame.columns else [()] * frame.height
+    changes = iter_changes(frame.select("kind", "identifier", "id", "row", "changed"))
+    return [
+        (
+            change,
+            Outcome(
+                change.kind,
+                change.identifier,
+                Fate.APPLIED,
+                id=found,
+                echoes=tuple(Echo(each["field"], each["wanted"], each[STORED]) for each in stored),
+            ),
+        )
+        for change, found, stored in zip(changes, frame[FOUND], echoes, strict=True)
+    ]
+
+
+def echoing(outcomes: Collection[Outcome]) -> frozenset[str]:
+    """Fields that the workspace stored its own way although each record was written alone."""
+    return frozenset(echo.field for outcome in outcomes for echo in outcome.echoes)
+
+
+def only_echoes(otherwise: pl.DataFrame, fields: Collection[str]) -> pl.Series:
+    """Which rows of ``Back.otherwise`` differ in nothing but those fields."""
+    entries = otherwise.select(PLACE, STORED).explode(STORED).unnest(STORED)
+    others = entries.filter(~pl.col("field").is_in(list(fields)))[PLACE]
+    return ~otherwise[PLACE].is_in(others.implode())

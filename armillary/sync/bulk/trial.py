@@ -1,0 +1,93 @@
+"""One update by an import, looked at closely, before thousands go the same way.
+
+That an import updates what is there, and leaves alone what its row does not say, is not written
+anywhere (contract D11). So one record is read whole, imported alone, and read whole again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from armillary.api.envelope import reference
+from armillary.sync.canonical import DataType
+from armillary.sync.frames import FIELD, canonical_text, snapshot, text_of
+from armillary.sync.plan import Change
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What an import made of one update."""
+
+    why_not: str = ""
+    """Why imports must not carry updates; blank if they may."""
+    put_back: Mapping[str, Any] | None = None
+    """The body of a PATCH that gives back what the import took; None when it took nothing."""
+
+
+def judge_trial(
+    change: Change, before: Row, after: Row, data_types: Mapping[str, DataType]
+) -> Trial:
+    """Compare a record before and after its import.
+
+    Args:
+        change: the update that was imported.
+        before: the record as it stood.
+        after: the record as it stands.
+        data_types: of the fields.
+    """
+    lost = _lost(change, before, after)
+    if lost:
+        names = ", ".join(sorted(lost))
+        return Trial(
+            f"the import of {change.identifier} changed what its row did not say: {names}",
+            _body(lost),
+        )
+    undone = [
+        entry.field.removeprefix(FIELD)
+        for entry in change.changed
+        if canonical_text(after, entry.field, data_types)
+        not in {entry.after, *_moved(before, after, entry.field, data_types)}
+    ]
+    if undone:
+        return Trial(
+            f"the import of {change.identifier} did not change what is there: {', '.join(undone)}"
+        )
+    return Trial()
+
+
+def _moved(
+    before: Row, after: Row, field: str, data_types: Mapping[str, DataType]
+) -> tuple[str, ...]:
+    """The value after, if it is another than before: stored otherwise than sent, but stored."""
+    now = canonical_text(after, field, data_types)
+    return () if now == canonical_text(before, field, data_types) else (now,)
+
+
+def _lost(change: Change, before: Row, after: Row) -> dict[str, Any]:
+    """What is another value now although nobody wanted that, with what stood there."""
+    wanted = {entry.field for entry in change.changed}
+    values, now = snapshot(before), snapshot(after)
+    lost: dict[str, Any] = {
+        FIELD + key: value
+        for key, value in values.items()
+        if FIELD + key not in wanted and text_of(value) != text_of(now.get(key))
+    }
+    if "name" not in wanted and text_of(before.get("name")) != text_of(after.get("name")):
+        lost["name"] = before.get("name")
+    if before.get("extras") and before["extras"] != after.get("extras"):
+        lost["extras"] = before["extras"]
+    if reference(before, "type") != reference(after, "type"):
+        lost["type"] = reference(before, "type")
+    return lost
+
+
+def _body(lost: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key.removeprefix(FIELD): value for key, value in lost.items() if FIELD in key}
+    body = {key: lost[key] for key in ("name", "extras") if key in lost}
+    if "type" in lost:
+        body["type_id"] = lost["type"]
+    return {**body, "field_values": values} if values else body

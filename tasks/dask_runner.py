@@ -1,0 +1,127 @@
+"""Where the batches of a sync run when one process is not enough: a Dask cluster.
+
+``ARMILLARY_TASK_RUNNER`` names it: ``dask`` starts processes on this machine for the time of the
+writing; an address is a scheduler that somebody else keeps.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from armillary.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from prefect_dask import DaskTaskRunner
+
+THREADS = "threads"
+LOCAL = "dask"
+MOST_PROCESSES = 4
+CONNECT_SECONDS = 20
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NOTHING_WRITTEN = "Nothing was written."
+
+
+@contextmanager
+def dask_runner(chosen: str, threads: int) -> Iterator[DaskTaskRunner]:
+    """Prefect's runner over a Dask cluster that is known to be able to do the work.
+
+    Args:
+        chosen: ``dask``, or the address of a scheduler.
+        threads: batches that may be under way at once.
+
+    Raises:
+        ConfigurationError: the extra is not installed; the address cannot be used; nobody answers
+            there; or its workers have not this version of Armillary.
+    """
+    _refuse_open_networks(chosen)
+    try:
+        from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra, and seconds to import
+    except ImportError as error:
+        raise ConfigurationError(
+            f"ARMILLARY_TASK_RUNNER is {chosen}, and Dask is not installed here. "
+            + _NOTHING_WRITTEN,
+            next_step="Install the extra (pip install 'armillary[dask]'), or leave the variable "
+            "out: then threads of this process do the work.",
+        ) from error
+    client = {"timeout": CONNECT_SECONDS}
+    if chosen == LOCAL:
+        processes = min(MOST_PROCESSES, os.cpu_count() or 1)
+        cluster = {
+            "n_workers": processes,
+            "threads_per_worker": math.ceil(threads / processes),
+            "host": "127.0.0.1",
+            "dashboard_address": None,
+        }
+        runner = DaskTaskRunner(cluster_kwargs=cluster, client_kwargs=client)
+    else:
+        runner = DaskTaskRunner(address=chosen, client_kwargs=client)
+    with _entered(runner, chosen):
+        _refuse_other_versions(runner.client, chosen)
+        yield runner
+
+
+@contextmanager
+def _entered(runner: DaskTaskRunner, chosen: str) -> Iterator[None]:
+    try:
+        runner.__enter__()
+        _ = runner.client
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"The Dask scheduler of ARMILLARY_TASK_RUNNER ({chosen}) does not answer: "
+            f"{type(error).__name__}. {_NOTHING_WRITTEN}",
+            next_step="Start it (dask scheduler, dask worker), correct the address, or leave the "
+            "variable out: then threads of this process do the work.",
+        ) from error
+    try:
+        yield
+    finally:
+        runner.__exit__(None, None, None)
+
+
+def _refuse_open_networks(chosen: str) -> None:
+    """What travels to a worker are tokens, and what it takes it runs (security: TLS is never off)."""
+    address = urlsplit(chosen)
+    if chosen == LOCAL or address.scheme == "tls" or address.hostname in _LOOPBACK:
+        return
+    raise ConfigurationError(
+        f"ARMILLARY_TASK_RUNNER is {chosen}: between machines, tokens would travel in clear to a "
+        f"scheduler that anybody on the network could use. {_NOTHING_WRITTEN}",
+        next_step="Give scheduler and workers certificates (Dask's distributed.comm.tls), and an "
+        "address that begins with tls://.",
+    )
+
+
+def _refuse_other_versions(client: Any, chosen: str) -> None:
+    """Batches sent to nobody would wait for ever, and other code would make other calls."""
+    try:
+        found: dict[str, str] = client.run(_own_version, on_error="return")
+    except Exception as error:
+        raise ConfigurationError(
+            f"The workers of the Dask scheduler {chosen} cannot be asked: {type(error).__name__}. "
+            + _NOTHING_WRITTEN,
+            next_step="Look at the scheduler's own log.",
+        ) from error
+    if not found:
+        raise ConfigurationError(
+            f"The Dask scheduler {chosen} has no workers. {_NOTHING_WRITTEN}",
+            next_step="Start some (dask worker), or leave ARMILLARY_TASK_RUNNER out.",
+        )
+    own = _own_version()
+    others = sorted({str(each) for each in found.values() if each != own})
+    if others:
+        raise ConfigurationError(
+            f"{len([each for each in found.values() if each != own])} of {len(found)} workers of "
+            f"the Dask scheduler {chosen} have not Armillary {own}, as this run has: "
+            f"{'; '.join(others)}. {_NOTHING_WRITTEN}",
+            next_step="Bring all machines to one version, and restart the workers.",
+        )
+
+
+def _own_version() -> str:
+    return version("armillary")
