@@ -17,11 +17,27 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import apply_updates, backup_gib, no_change_sync, plan_million, split_gib
+from benchmarks import (
+    apply_updates,
+    backup_gib,
+    first_load,
+    no_change_by_export,
+    no_change_sync,
+    plan_million,
+    split_gib,
+)
 from benchmarks.measure import Figure, Measure, Taken
 
 RESULTS = Path(__file__).with_name("results.json")
-MODULES = (apply_updates, no_change_sync, plan_million, backup_gib, split_gib)
+MODULES = (
+    apply_updates,
+    no_change_sync,
+    no_change_by_export,
+    first_load,
+    plan_million,
+    backup_gib,
+    split_gib,
+)
 MEASURES = {module.NAME: module.measure for module in MODULES}
 REPEAT = 5
 _PACKAGES = ("prefect", "polars", "pyarrow", "httpx", "boto3", "msgspec", "zstandard")

@@ -24,6 +24,7 @@ from armillary.sync.planner import Remembered, make_plan
 from armillary.sync.workspace import WorkspaceReading
 from benchmarks.children import in_child
 from benchmarks.measure import Figure, Measure, Round, just, ratio
+from benchmarks.memory import Memory
 from benchmarks.records import COLUMNS, DATA_TYPES, feed_of, write_export, write_feed
 
 NAME = "plan-million"
@@ -84,6 +85,8 @@ def _round(files: dict[str, Any], count: int) -> Round:
         "plan_seconds": ours["seconds"],
         "reading_peak_mb": bare["peak_mb"],
         "plan_peak_mb": ours["peak_mb"],
+        "reading_cpu_seconds": bare["cpu_seconds"],
+        "plan_cpu_seconds": ours["cpu_seconds"],
         **{name: value for name, value in ours.items() if name.startswith("part_")},
     }
 
@@ -97,18 +100,20 @@ def write_files(feed: str, export: str, count: int) -> None:
 def read_barely(feed: str, export: str) -> dict[str, float]:
     """Read both files into columns of text."""
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()))
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     table = pyarrow.csv.read_csv(feed, convert_options=text)
     frame = pl.read_csv(export, infer_schema=False)
     seconds = time.perf_counter() - start
     if table.num_rows != frame.height:
         raise RuntimeError(f"{table.num_rows} and {frame.height} rows were read")
-    return {"seconds": seconds, "peak_mb": _peak_mb()}
+    cpu_seconds = time.process_time() - cpu
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": _peak_mb()}
 
 
 def plan(feed: str, export: str) -> dict[str, float]:
     """Read both files and make the plan, with its digest."""
     definition = feed_of(Path(feed))
+    memory = Memory()
     parts = _Parts()
     reading = parts.timed("part_feed_seconds", lambda: read_feed(definition, DATA_TYPES))
     active = parts.timed("part_export_seconds", lambda: read_export(export))
@@ -133,10 +138,13 @@ def plan(feed: str, export: str) -> dict[str, float]:
     parts.timed("part_digest_seconds", lambda: made.digest)
     return {
         "seconds": sum(parts.seconds.values()),
+        "cpu_seconds": sum(parts.cpu.values()),
         "peak_mb": _peak_mb(),
+        "above_start_mb": memory.above_start_mb,
         "updates": made.count("update"),
         "unchanged": made.unchanged,
         **parts.seconds,
+        **parts.cpu,
     }
 
 
@@ -163,11 +171,14 @@ class _Parts:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        """Processor time of all threads: what others do on the machine hardly touches it."""
 
     def timed(self, name: str, work: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         result = work()
         self.seconds[name] = time.perf_counter() - start
+        self.cpu[name.replace("part_", "cpu_")] = time.process_time() - cpu
         return result
 
 

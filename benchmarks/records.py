@@ -116,8 +116,13 @@ def write_export(path: Path, count: int) -> Path:
     return _write(path, (*columns, "archived_at"), rows)
 
 
-def feed_of(path: Path) -> FileDefinition:
-    """The definition of such a feed; every limit is out of the way."""
+def feed_of(path: Path, *, by_jobs: bool = False) -> FileDefinition:
+    """The definition of such a feed; every limit is out of the way.
+
+    Args:
+        path: of the file.
+        by_jobs: whether export and import jobs may stand for single requests.
+    """
     return FileDefinition.model_validate(
         {
             "name": "bench",
@@ -129,6 +134,7 @@ def feed_of(path: Path) -> FileDefinition:
             "scope": {"exchange": ["xasx"]},
             "missing": "archive",
             "limits": {"max_update_share": 1.0},
+            "bulk": {"mode": "auto" if by_jobs else "never"},
         }
     )
 

@@ -12,15 +12,25 @@ from benchmarks.servers import Workspace
 MAX_IN_FLIGHT = 16
 
 
-def run_sync(workspace: Workspace, feed: Path) -> dict[str, Any]:
-    """Apply a feed; returns the result as ``armillary sync --json`` prints it."""
+def run_sync(workspace: Workspace, feed: Path, *, by_jobs: bool = False) -> dict[str, Any]:
+    """Apply a feed; returns the result as ``armillary sync --json`` prints it.
+
+    Args:
+        workspace: to sync into.
+        feed: the file.
+        by_jobs: whether export and import jobs may stand for single requests.
+    """
     result: dict[str, Any] = in_child(
-        sync_in_this_process, url=workspace.api, token=workspace.token, feed=str(feed)
+        sync_in_this_process,
+        url=workspace.api,
+        token=workspace.token,
+        feed=str(feed),
+        by_jobs=by_jobs,
     )
     return result
 
 
-def sync_in_this_process(url: str, token: str, feed: str) -> dict[str, Any]:
+def sync_in_this_process(url: str, token: str, feed: str, by_jobs: bool) -> dict[str, Any]:
     """The same, in this process; the environment must name a Prefect server before."""
     from pydantic import SecretStr  # noqa: PLC0415 - Prefect reads its settings when imported
 
@@ -32,7 +42,7 @@ def sync_in_this_process(url: str, token: str, feed: str) -> dict[str, Any]:
         PtolemyWorkspace(
             url=url, workspace="demo", token=SecretStr(token), max_in_flight=MAX_IN_FLIGHT
         ),
-        FileFeed(**dict(feed_of(Path(feed)))),
+        FileFeed(**dict(feed_of(Path(feed), by_jobs=by_jobs))),
         "apply",
         return_state=True,
     )

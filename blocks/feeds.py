@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from prefect.blocks.core import Block
-from pydantic import Field, FieldSerializationInfo, HttpUrl, field_serializer
+from prefect_aws.credentials import AwsCredentials
+from pydantic import Field, FieldSerializationInfo, HttpUrl, SecretStr, field_serializer
 
-from armillary.errors import ConfigurationError
 from armillary.feeds.cadenza_definition import CadenzaDefinition
-from armillary.feeds.definition import FeedDefinition
+from armillary.feeds.credentials import Kept
 from armillary.feeds.delivery import Delivery, file_delivery
 from armillary.feeds.file_definition import FileDefinition
-from armillary.feeds.loading import load_feed
 from armillary.feeds.location import shown
 from armillary.feeds.venue_delivery import venue_delivery
 from blocks.cadenza import CadenzaAccount
+from blocks.feed import Feed, definition_in
+from blocks.rest_feed import RestFeed
+from blocks.sql_feed import SqlFeed
 
-_Definition = TypeVar("_Definition", bound=FeedDefinition)
-
-
-class Feed(Block, ABC):
-    """Base of all feeds: gives out the definition that the rest of the collection works with."""
-
-    @abstractmethod
-    def definition(self) -> FeedDefinition:
-        """The feed as a plain value, without anything of Prefect."""
-
-    @abstractmethod
-    def deliver(self) -> Delivery:
-        """Ask the source for its rows, as they are now.
-
-        Raises:
-            FeedRefused: the source as a whole cannot be trusted.
-        """
-
-    def _as(self, kind: type[_Definition]) -> _Definition:
-        return kind.model_validate({key: value for key, value in self if key in kind.model_fields})
+__all__ = ["AnyFeed", "CadenzaFeed", "Feed", "FileFeed", "RestFeed", "SqlFeed"]
 
 
 class FileFeed(FileDefinition, Feed):
-    """A file at any address: path, s3:// or https://; csv, json, ndjson or parquet.
+    """A file: here, by sftp://, in s3:// or at https://; csv, json, ndjson, parquet or xlsx.
 
     Example:
         Load a stored feed and see what it owns:
@@ -59,6 +40,27 @@ class FileFeed(FileDefinition, Feed):
     _description = "A vendor's file of instruments, how it maps, and what it owns."
     _documentation_url = HttpUrl("https://www.ptolemy.cloud/docs/guides/sync-instruments")
 
+    password: SecretStr | None = Field(
+        default=None,
+        title="Password",
+        description="Of the user, or of the private key; unset: from its environment variable.",
+    )
+    private_key: SecretStr | None = Field(
+        default=None,
+        title="Private key",
+        description="Text of a key for sftp://; unset: from its environment variable.",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        title="Token",
+        description="For https://; unset: from its environment variable.",
+    )
+    credentials: AwsCredentials | None = Field(
+        default=None,
+        title="Credentials",
+        description="An AWS Credentials block for s3://; unset: the credentials of the machine.",
+    )
+
     @field_serializer("url")
     def _shown(self, url: str, info: FieldSerializationInfo) -> str:
         """Whole where the block is stored; what a run is called with stays readable for all."""
@@ -72,20 +74,31 @@ class FileFeed(FileDefinition, Feed):
         Raises:
             ConfigurationError: the file is missing, or not a definition of this kind.
         """
-        return cls(**dict(_loaded(path, FileDefinition)))
+        return cls(**dict(definition_in(path, FileDefinition)))
 
     def definition(self) -> FileDefinition:
         """The feed as a plain value, without anything of Prefect."""
         return self._as(FileDefinition)
 
     def deliver(self) -> Delivery:
-        """Fetch the file.
+        """Fetch the file, with what this block keeps secret.
 
         Raises:
-            ConfigurationError: the address cannot be used at all.
+            ConfigurationError: the address cannot be used at all, or a secret is missing.
             FeedRefused: not delivered, not readable, still being written, cut off, or empty.
         """
-        return file_delivery(self.definition())
+        return file_delivery(self.definition(), self._kept())
+
+    def _kept(self) -> Kept:
+        if self.credentials is None:
+            return Kept(self.password, self.token, self.private_key)
+        return Kept(
+            self.password,
+            self.token,
+            self.private_key,
+            session=self.credentials.get_boto3_session(),
+            client_settings=self.credentials.aws_client_parameters.get_params_override(),
+        )
 
 
 class _WithAccount(Feed):
@@ -137,7 +150,7 @@ class CadenzaFeed(CadenzaDefinition, _WithAccount):
         Raises:
             ConfigurationError: the file is missing, or not a definition of this kind.
         """
-        return cls(account=account, **dict(_loaded(path, CadenzaDefinition)))
+        return cls(account=account, **dict(definition_in(path, CadenzaDefinition)))
 
     def definition(self) -> CadenzaDefinition:
         """The feed as a plain value, without anything of Prefect, and without the account."""
@@ -155,15 +168,5 @@ class CadenzaFeed(CadenzaDefinition, _WithAccount):
             return venue_delivery(cadenza, self.venue)
 
 
-AnyFeed = FileFeed | CadenzaFeed
+AnyFeed = FileFeed | RestFeed | SqlFeed | CadenzaFeed
 """What a flow takes as its feed."""
-
-
-def _loaded(path: Path, kind: type[_Definition]) -> _Definition:
-    definition = load_feed(path)
-    if not isinstance(definition, kind):
-        raise ConfigurationError(
-            f"{path} is a feed definition of kind {definition.kind}, and another was asked for.",
-            next_step="Name a definition of the right kind.",
-        )
-    return definition

@@ -22,7 +22,8 @@ from armillary.readiness.venues import check_cadenza, check_venues
 from armillary.readiness.workspaces import check_feed, check_scratch, check_workspace
 from armillary.settings import Settings
 from armillary.sync.ground import open_workspace
-from blocks import BackupStore, CadenzaAccount, CadenzaFeed, FileFeed, PtolemyWorkspace
+from blocks import BackupStore, CadenzaAccount, CadenzaFeed, PtolemyWorkspace
+from blocks.feed import Feed
 from blocks.global_limit import GlobalLimit
 
 BACKUP = "backup-workspace"
@@ -124,7 +125,7 @@ class NamedBlocks:
         elif isinstance(block, CadenzaFeed):
             with block.account.connect() as cadenza:
                 yield from check_venues(cadenza, [block.venue], name)
-        elif not isinstance(block, FileFeed):
+        elif not isinstance(block, Feed):
             yield Finding(name, Level.OK, "is there")
 
     def _feed(self, feed: str, workspace: str) -> Iterator[Finding]:

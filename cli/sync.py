@@ -14,12 +14,13 @@ from rich.table import Table
 from armillary.errors import ConfigurationError, LeaseHeld
 from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FeedDefinition
-from armillary.feeds.file_definition import FileDefinition
-from armillary.feeds.loading import load_feed
+from armillary.feeds.loading import AnyDefinition, load_feed
+from armillary.feeds.rest_definition import RestDefinition
+from armillary.feeds.sql_definition import SqlDefinition
 from armillary.settings import Settings
 from armillary.sync.outcome import EXIT_CODES, State, SyncResult
 from armillary.sync.plan import KINDS
-from armillary.sync.report import APPROVABLE, HEADLINES, approval, rejected
+from armillary.sync.report import APPROVABLE, HEADLINES, approval, rejected, route_told
 from cli.answers import answer_of
 from cli.console import out, print_json, showing_progress
 from cli.exits import told_plainly
@@ -171,9 +172,7 @@ def workspace_block(settings: Settings) -> Any:
     )
 
 
-def feed_block(
-    settings: Settings, definition: FileDefinition | CadenzaDefinition, **changed: Any
-) -> Any:
+def feed_block(settings: Settings, definition: AnyDefinition, **changed: Any) -> Any:
     """The feed of a definition; a venue's is read with the account of the machine's settings.
 
     Args:
@@ -181,13 +180,22 @@ def feed_block(
         definition: what the feed is.
         **changed: fields of the feed to replace, for example ``url``.
     """
-    from blocks.feeds import CadenzaFeed, FileFeed  # noqa: PLC0415 - Prefect costs a second
+    from blocks.feeds import (  # noqa: PLC0415 - Prefect costs a second
+        CadenzaFeed,
+        FileFeed,
+        RestFeed,
+        SqlFeed,
+    )
 
     facts = dict(definition) | changed
     if isinstance(definition, CadenzaDefinition):
         from cli.venues import account_block  # noqa: PLC0415 - which itself needs this module
 
         return CadenzaFeed(account=account_block(settings), **facts)
+    if isinstance(definition, RestDefinition):
+        return RestFeed(**facts)
+    if isinstance(definition, SqlDefinition):
+        return SqlFeed(**facts)
     return FileFeed(**facts)
 
 
@@ -215,6 +223,8 @@ def print_result(result: SyncResult) -> None:
         f"API calls: {result.calls.used:,} used, {result.calls.forecast:,} forecast for a whole "
         f"run{left}; the vendor guide's loop: {result.calls.guide:,}"
     )
+    for told in route_told(result):
+        out.print(told, markup=False)
     out.print(f"run {result.run_id}, plan digest {result.digest}", markup=False)
     out.print(f"run record: {result.record}", markup=False)
 
@@ -238,6 +248,7 @@ def _table(result: SyncResult) -> Table:
         counts = (result.planned, result.applied, result.withheld)
         table.add_row(kind, *(f"{count[kind]:,}" for count in counts))
     rest = {
+        "of the updates, renames": result.renames["planned"],
         "unchanged": result.unchanged,
         "held": result.held,
         "missing, kept": result.missing_kept,

@@ -6,6 +6,7 @@ before them.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -32,13 +33,16 @@ from armillary.runs.lease import Lease
 from armillary.runs.record import RunRecord
 from armillary.sync.apply import apply_change, as_done
 from armillary.sync.breaker import Breaker
+from armillary.sync.bulk.route import split
 from armillary.sync.gate import Gate
 from armillary.sync.ground import Ground
 from armillary.sync.outage import Outage
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import KINDS, Change, iter_changes
+from armillary.sync.renames import in_waves
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.boundary import finish, may_pass, step
+from tasks.bulk_import import BulkRun, bring_in_bulk
 
 SMALL_PLAN = 200
 """Up to so many changes, each record is a task run of its own, named after it."""
@@ -83,6 +87,8 @@ class Applying(Gate):
         super().__init__(Breaker(changes.height, max_reject_share), lease, outage, short_of_calls)
         self.changes = changes
         self.crew = crew
+        self.notes: list[str] = []
+        """What a person has to know of how it went."""
         self._record = record
         self._numbers = itertools.count(1)
 
@@ -102,22 +108,34 @@ class Applying(Gate):
             self.breaker.halt(str(error))
 
 
-def apply_plan(workspace: PtolemyWorkspace, ground: Ground, applying: Applying) -> list[Outcome]:
+def apply_plan(
+    workspace: PtolemyWorkspace,
+    ground: Ground,
+    applying: Applying,
+    bulk: BulkRun | None = None,
+) -> list[Outcome]:
     """Apply what is not withheld; every change of the plan has exactly one outcome.
 
     Args:
         workspace: the connection.
         ground: type and data types of the plan.
         applying: the plan, its breaker and its progress.
+        bulk: writes by import jobs what they can carry; None: everything one by one.
     """
     size = batch_size(applying.changes.height)
+    one_by_one = functools.partial(_apply_kind, workspace, ground, applying, size=size)
+    carried, alone = split(applying.changes) if bulk else (None, applying.changes)
     outcomes: list[Outcome] = []
     try:
         for kind in KINDS:
-            changes = applying.changes.filter(pl.col("kind") == kind)
+            changes = alone.filter(pl.col("kind") == kind)
+            if kind == "archive" and bulk and carried is not None:
+                # After single updates: a rename frees an identifier that an import may need.
+                outcomes += bring_in_bulk(bulk, applying, carried, one_by_one)
             if kind == "archive" and any(outcome.fate in UNFINISHED for outcome in outcomes):
                 applying.breaker.halt("some records could not be written, so nothing is archived")
-            outcomes += _apply_kind(workspace, ground, applying, changes, size)
+            for part in in_waves(changes):
+                outcomes += one_by_one(part)
     except BaseException:
         # Cancelled: what is under way ends, and no worker starts another write.
         applying.breaker.halt("the run was cancelled")
@@ -137,9 +155,11 @@ def _apply_kind(
     ground: Ground,
     applying: Applying,
     changes: pl.DataFrame,
+    *,
     size: int,
+    look_first: bool = False,
 ) -> list[Outcome]:
-    outcomes = _in_batches(workspace, ground, applying, changes, size, look_first=False)
+    outcomes = _in_batches(workspace, ground, applying, changes, size, look_first=look_first)
     for _ in range(MORE_BATCH_ROUNDS):
         failed = _failed_for_now(changes, outcomes)
         if failed.height <= MOST_SINGLE_RETRIES or applying.breaker.stopped:

@@ -11,6 +11,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,10 @@ from blocks.ptolemy import PtolemyWorkspace
 from tasks.apply_changes import Applying, as_state, batch_label, left_alone, write_batch
 from tasks.boundary import WAIT_STEP_SECONDS, step
 from tasks.call_count import CallCount
+from tasks.dask_runner import shared_event
 
 if TYPE_CHECKING:
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
 ASK_SECONDS = 1.0
 """How often a batch asks whether the run wants it to stop."""
@@ -113,7 +115,7 @@ class DaskCrew:
         width: int,
         name: str,
     ) -> None:
-        self._runner = runner
+        self._runner: Any = runner  # its types know of coroutines alone
         self._workspace = workspace
         self._ground = ground
         self._lease = lease
@@ -131,10 +133,7 @@ class DaskCrew:
         outcomes: list[Outcome] = []
         while not changes.is_empty():
             if not applying.may_write():
-                why = applying.breaker.stopped
-                left = [(one, left_alone(one, why, tried=look_first)) for one in _each(changes)]
-                applying.keep(left)
-                return outcomes + [outcome for _, outcome in left]
+                return outcomes + self._leave(applying, changes, look_first=look_first)
             seen = applying.breaker.seen
             wave = next_wave(changes, seen=seen, width=self._width, size=size)
             outcomes += self._one_wave(applying, wave, look_first=look_first)
@@ -145,7 +144,7 @@ class DaskCrew:
         self, applying: Applying, wave: Sequence[pl.DataFrame], *, look_first: bool
     ) -> list[Outcome]:
         errand = self._errand(applying)
-        futures: list[PrefectFuture[Report]] = []
+        futures: list[Any] = []
         names: list[str] = []
         try:
             for part in wave:
@@ -159,23 +158,43 @@ class DaskCrew:
                 }
                 futures.append(self._runner.submit(apply_elsewhere, parameters=given))
             self._wait(futures)
+        except Exception as error:  # noqa: BLE001 - Dask's own: the scheduler is lost, for one
+            applying.breaker.halt(f"the Dask cluster failed: {error!r}")
+            self._ask_to_stop()
         except BaseException:
             # Cancelled: batches end with the write under way, and the lease is held until then.
             applying.breaker.halt("the run was cancelled")
-            self._event(self._stop).set()
+            self._ask_to_stop()
             self._wait(futures)
             for part, future in zip(wave, futures, strict=False):
                 self._take(applying, part, future)
             raise
         outcomes = [
             outcome
-            for part, future in zip(wave, futures, strict=True)
+            for part, future in zip(wave, futures, strict=False)
             for outcome in self._take(applying, part, future)
         ]
-        # Only now: until it is fetched, Dask may have a result made once more.
-        for name in names:
-            self._event(name).clear()
+        for part in wave[len(futures) :]:
+            outcomes += self._leave(applying, part, look_first=look_first)
+        with suppress(Exception):
+            # Only now: until it is fetched, Dask may have a result made once more.
+            for name in names:
+                shared_event(name, self._runner.client).clear()
         return outcomes
+
+    def _leave(
+        self, applying: Applying, changes: pl.DataFrame, *, look_first: bool
+    ) -> list[Outcome]:
+        """Account for changes that are not handed out any more."""
+        why = applying.breaker.stopped
+        left = [(one, left_alone(one, why, tried=look_first)) for one in iter_changes(changes)]
+        applying.keep(left)
+        return [outcome for _, outcome in left]
+
+    def _ask_to_stop(self) -> None:
+        """Raise the flag; a scheduler that is gone is itself a reason for every batch to stop."""
+        with suppress(Exception):
+            shared_event(self._stop, self._runner.client).set()
 
     def _take(
         self, applying: Applying, part: pl.DataFrame, future: PrefectFuture[Report]
@@ -224,12 +243,7 @@ class DaskCrew:
             stop=self._stop,
         )
 
-    def _event(self, name: str) -> Any:
-        from distributed import Event  # noqa: PLC0415 - an extra
-
-        return Event(name, client=self._runner.client)
-
-    def _wait(self, futures: Sequence[PrefectFuture[Report]]) -> None:
+    def _wait(self, futures: Sequence[Any]) -> None:
         """In short steps, so that Ctrl-C is noticed; and not for workers that are all gone."""
         finished = threading.Semaphore(0)
         for future in futures:
@@ -258,10 +272,6 @@ def _from_anywhere(runs: str) -> str:
     return runs if "://" in runs else str(Path(runs).expanduser().absolute())
 
 
-def _each(changes: pl.DataFrame) -> list[Change]:
-    return list(iter_changes(changes))
-
-
 def _report(future: PrefectFuture[Report]) -> object:
     try:
         return future.result(raise_on_failure=False)
@@ -285,7 +295,9 @@ def apply_elsewhere(
         gate = _gate(errand, ptolemy, stop_asked)
         write_batch(ptolemy, errand.ground, gate, part, done, look_first=look_first or begun_before)
         report = Report(done, gate.breaker.stopped, ptolemy.meter.used, ptolemy.meter.remaining)
-    return as_state([outcome for _, outcome in done]).model_copy(update={"data": report})
+    state: State[Any] = as_state([outcome for _, outcome in done])
+    state.data = report  # not a copy: Prefect's copies of a state have no time
+    return state
 
 
 def _gate(errand: Errand, ptolemy: Ptolemy, stop_asked: Callable[[], str]) -> Gate:
@@ -304,20 +316,16 @@ def _gate(errand: Errand, ptolemy: Ptolemy, stop_asked: Callable[[], str]) -> Ga
         ),
         LeaseWatch(open_store(errand.runs, endpoint_url=errand.runs_endpoint_url), errand.lease),
         Outage(answers, most_seconds=errand.outage_seconds),
-        lambda: (
-            stop_asked() or reserve_reached(ptolemy.meter.remaining, errand.reserve_calls)
-        ),
+        lambda: stop_asked() or reserve_reached(ptolemy.meter.remaining, errand.reserve_calls),
     )
 
 
 def _signals(begun: str, stop: str) -> tuple[bool, Callable[[], str]]:
     """Whether this batch was begun before, and a question to ask before each write."""
-    from distributed import Event  # noqa: PLC0415 - an extra
-
-    beginning = Event(begun)
+    beginning = shared_event(begun)
     before = bool(beginning.is_set())
     beginning.set()
-    stopping, asked_at = Event(stop), [-ASK_SECONDS]
+    stopping, asked_at = shared_event(stop), [-ASK_SECONDS]
 
     def asked() -> str:
         now = time.monotonic()

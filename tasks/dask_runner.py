@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from armillary.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
 THREADS = "threads"
 LOCAL = "dask"
@@ -41,7 +41,7 @@ def dask_runner(chosen: str, threads: int) -> Iterator[DaskTaskRunner]:
     """
     _refuse_open_networks(chosen)
     try:
-        from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra, and seconds to import
+        from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415 - an extra, and seconds to import
     except ImportError as error:
         raise ConfigurationError(
             f"ARMILLARY_TASK_RUNNER is {chosen}, and Dask is not installed here. "
@@ -68,24 +68,37 @@ def dask_runner(chosen: str, threads: int) -> Iterator[DaskTaskRunner]:
 
 @contextmanager
 def _entered(runner: DaskTaskRunner, chosen: str) -> Iterator[None]:
+    stack = ExitStack()
     try:
-        runner.__enter__()
+        stack.enter_context(cast("AbstractContextManager[object]", runner))
         _ = runner.client
     except (OSError, ValueError, RuntimeError) as error:
+        stack.close()
         raise ConfigurationError(
             f"The Dask scheduler of ARMILLARY_TASK_RUNNER ({chosen}) does not answer: "
             f"{type(error).__name__}. {_NOTHING_WRITTEN}",
             next_step="Start it (dask scheduler, dask worker), correct the address, or leave the "
             "variable out: then threads of this process do the work.",
         ) from error
-    try:
+    with stack:
         yield
-    finally:
-        runner.__exit__(None, None, None)
+
+
+def shared_event(name: str, client: object = None) -> Any:
+    """A flag that every process of a cluster sees, kept by its scheduler.
+
+    Args:
+        name: of the flag.
+        client: of the cluster; a worker knows its own.
+    """
+    import distributed  # noqa: PLC0415 - an extra
+
+    make: Any = distributed.Event
+    return make(name, client=client)
 
 
 def _refuse_open_networks(chosen: str) -> None:
-    """What travels to a worker are tokens, and what it takes it runs (security: TLS is never off)."""
+    """What travels to a worker are tokens, and what it is told it runs: TLS is never off."""
     address = urlsplit(chosen)
     if chosen == LOCAL or address.scheme == "tls" or address.hostname in _LOOPBACK:
         return

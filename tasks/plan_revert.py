@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -10,6 +11,7 @@ from armillary.feeds.definition import Limits
 from armillary.runs.record import Head, has_summary, read_changes, read_done, read_head
 from armillary.runs.store import RunStore
 from armillary.sync.approval import allowed_changes
+from armillary.sync.field_guard import judge_renames, without_fields
 from armillary.sync.forecast import forecast, shortage
 from armillary.sync.ground import Ground, open_workspace, survey
 from armillary.sync.guards import Baseline, judge
@@ -57,13 +59,16 @@ def plan_revert(
         active = ptolemy.instruments.count(owned_filter(head.scope, ground))
         plan = revert_plan(head, done, read_now(ptolemy, done, types), active_in_scope=active or 0)
     # Without a count there is nothing a share could be of: the absolute limits stand alone.
-    found = judge(plan, limits, Baseline(), only=active is None)
-    to_apply, withheld, _ = allowed_changes(plan, found, approved)
+    fields = judge_renames(plan, limits)
+    rest = replace(plan, changes=without_fields(plan.changes, [each.field for each in fields]))
+    found = judge(rest, limits, Baseline(), only=active is None)
+    to_apply, withheld, fields = allowed_changes(plan, found, approved, fields)
     cost = forecast(plan, ground, reading=calls.by_item(), to_apply=to_apply)
     return JudgedPlan(
         plan=plan,
         to_apply=to_apply,
         withheld=tuple(withheld),
+        withheld_fields=tuple(fields),
         cost=cost,
         too_many_rejects="",
         shortage=shortage(cost, remaining=calls.remaining, reserve_calls=0),

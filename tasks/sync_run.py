@@ -39,6 +39,7 @@ from armillary.sync.plan import CHANGES
 from armillary.sync.report import HEADLINES
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.apply_changes import SMALL_PLAN, Applying, Crew, apply_plan
+from tasks.bulk_import import BulkRun
 from tasks.call_count import CallCount
 from tasks.dask_crew import DaskCrew
 from tasks.dask_runner import THREADS, dask_runner
@@ -139,8 +140,9 @@ class SyncRun:
                     crew=crew,
                 )
                 self._intend_to_archive(ground, judged, scope.feed)
+                bulk = BulkRun.of(self.workspace, ground, judged, run_id=self.run_id, lease=lease)
                 with progress_artifact(f"Applying {scope.feed}"):
-                    outcomes = apply_plan(self.workspace, ground, applying)
+                    outcomes = apply_plan(self.workspace, ground, applying, bulk)
         result = conclude(
             judged,
             outcomes,
@@ -153,6 +155,8 @@ class SyncRun:
             record=record.place,
             approve_command=self.approve_command(),
         )
+        if applying is not None and applying.notes:
+            result = replace(result, warnings=(*result.warnings, *applying.notes))
         try:
             record.summary(result.as_dict())
             if lease is not None and applying is not None:
@@ -191,7 +195,8 @@ class SyncRun:
     ) -> Iterator[Crew | None]:
         """Other processes for the batches, where this machine's settings name some."""
         chosen = Settings().task_runner
-        if chosen == THREADS or judged.to_apply.height <= SMALL_PLAN:
+        in_bulk = judged.route is not None and judged.route.in_bulk
+        if chosen == THREADS or in_bulk or judged.to_apply.height <= SMALL_PLAN:
             yield None
             return
         width = min(MAX_WORKERS, self.workspace.max_in_flight)

@@ -8,6 +8,8 @@ from armillary.feeds.delivery import Delivery
 from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.loading import load_feed
 from armillary.feeds.reading import FeedReading, read_feed
+from armillary.feeds.rest_definition import RestDefinition
+from armillary.feeds.sql_definition import SqlDefinition
 
 __all__ = [
     "CadenzaDefinition",
@@ -17,6 +19,8 @@ __all__ = [
     "FieldRule",
     "FileDefinition",
     "Limits",
+    "RestDefinition",
+    "SqlDefinition",
     "load_feed",
     "read_feed",
 ]

@@ -166,6 +166,11 @@ class FeedDefinition(Named):
         title="Missing instruments",
         description="What happens to an instrument in scope that the feed no longer has.",
     )
+    archive_after: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        1,
+        title="Archive after",
+        description="How many deliveries in a row must lack an instrument before it is archived.",
+    )
     returning: Literal["restore", "hold"] = Field(
         "restore",
         title="Returning instruments",
@@ -175,6 +180,11 @@ class FeedDefinition(Named):
         "ignore",
         title="Empty cells",
         description="What an empty cell does: ignore changes nothing, clear empties the field.",
+    )
+    blank_words: list[str] = Field(
+        default_factory=list,
+        title="Words for nothing",
+        description="Cells that are as good as empty, such as N/A or #N/A N/A, just as written.",
     )
     stable_keys: list[str] = Field(
         default_factory=list,

@@ -106,7 +106,8 @@ class FileSource(Named):
     host_key: str | None = Field(
         None,
         title="Host key",
-        description="What the server of sftp:// must show, as in ssh-ed25519 AAAAC3Nz…",
+        description="What the server of sftp:// must show, a key such as ssh-ed25519 "
+        "AAAAC3Nz, without the host.",
     )
     known_hosts: str | None = Field(
         None,

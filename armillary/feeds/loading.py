@@ -17,12 +17,18 @@ from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FieldRule, Limits
 from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.location import resolved
+from armillary.feeds.rest_definition import Paging, RestDefinition
 from armillary.feeds.sanity_definition import Sanity
+from armillary.feeds.sql_definition import Freshness, SqlDefinition
 
 _NEXT = "Mend the feed definition, then start again."
 _STRING = "tag:yaml.org,2002:str"
-_KINDS: dict[str, type[FileDefinition | CadenzaDefinition]] = {
+AnyDefinition = FileDefinition | RestDefinition | SqlDefinition | CadenzaDefinition
+
+_KINDS: dict[str, type[AnyDefinition]] = {
     "file": FileDefinition,
+    "rest": RestDefinition,
+    "sql": SqlDefinition,
     "cadenza": CadenzaDefinition,
 }
 _TEXTS = (
@@ -33,9 +39,16 @@ _TEXTS = (
     "url",
     "encoding",
     "delimiter",
+    "sheet",
+    "done_suffix",
+    "username",
+    "rows",
+    "total",
+    "query",
+    "connector",
     "venue",
 )
-_TEXT_TREES = ("fields", "scope", "stable_keys")
+_TEXT_TREES = ("fields", "scope", "stable_keys", "params")
 """Where every value and key is text, so that an unquoted ``NO`` or ``1.10`` must not pass."""
 
 Place = tuple[int | str, ...]
@@ -44,7 +57,7 @@ _BRANCH = re.compile(r"^(FieldRule|function-.*|str|dict\[.*|list\[.*|literal\[.*
 """How pydantic marks in a place which member of a union it tried."""
 
 
-def load_feed(path: Path | str) -> FileDefinition | CadenzaDefinition:
+def load_feed(path: Path | str) -> AnyDefinition:
     """Read a feed definition of the kind it names; without a kind it is a file's.
 
     A relative ``url`` is taken from the folder of the file.
@@ -69,12 +82,13 @@ def load_feed(path: Path | str) -> FileDefinition | CadenzaDefinition:
     raise ConfigurationError(f"{path}: {'; '.join(problems)}.", next_step=_NEXT)
 
 
-def _in_place(
-    definition: FileDefinition | CadenzaDefinition, folder: Path
-) -> FileDefinition | CadenzaDefinition:
-    if isinstance(definition, CadenzaDefinition):
+def _in_place(definition: AnyDefinition, folder: Path) -> AnyDefinition:
+    if not isinstance(definition, FileDefinition):
         return definition
-    return definition.model_copy(update={"url": resolved(definition.url, folder)})
+    places = {"url": resolved(definition.url, folder)}
+    if definition.known_hosts:
+        places["known_hosts"] = resolved(definition.known_hosts, folder)
+    return definition.model_copy(update=places)
 
 
 def _parsed(path: Path) -> tuple[list[str], Any]:
@@ -234,6 +248,10 @@ def _allowed(place: Place, model: type[BaseModel]) -> Sequence[str]:
         model = FieldRule
     elif place[0] == "sanity" and len(place) > 1:
         model = Sanity
+    elif place[0] == "paging" and len(place) > 1:
+        model = Paging
+    elif place[0] == "freshness" and len(place) > 1:
+        model = Freshness
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

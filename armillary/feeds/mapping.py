@@ -29,6 +29,7 @@ class Mapping:
     identifier_case: str
     name: Template | None
     fields: tuple[MappedField, ...]
+    blank_words: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -38,9 +39,16 @@ class Mapping:
         return tuple(dict.fromkeys(name for each in templates for name in each.columns))
 
     def trimmed(self, cells: pl.DataFrame) -> pl.DataFrame:
-        """The cells with outer white space gone from the columns it needs."""
+        """The cells with outer white space, and words for nothing, gone where they are needed."""
         needed = [cell(name) for name in self.columns]
-        return cells.with_columns(pl.col(needed).str.strip_chars())
+        cells = cells.with_columns(pl.col(needed).str.strip_chars())
+        if not self.blank_words:
+            return cells
+        words = pl.Series(self.blank_words).implode()
+        return cells.with_columns(
+            pl.when(pl.col(name).is_in(words)).then(pl.lit("")).otherwise(pl.col(name)).alias(name)
+            for name in needed
+        )
 
     def applied(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Map trimmed cells: ``row``, ``identifier``, ``name``, each ``field.<key>``, and ``bad``.
@@ -120,6 +128,7 @@ def mapping_of(definition: FeedDefinition, data_types: Map[str, DataType]) -> Ma
         identifier_case=definition.identifier_case,
         name=parse(definition.name_template) if definition.name_template else None,
         fields=tuple(_field(definition, key, data_types[key]) for key in definition.fields),
+        blank_words=tuple(definition.blank_words),
     )
 
 

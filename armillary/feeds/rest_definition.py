@@ -81,6 +81,12 @@ class Paging(BaseModel):
         description="Path in an answer to the next cursor, or to the next link; for a link unset: "
         "the header Link.",
     )
+    repeats: Literal["refuse", "merge"] = Field(
+        "refuse",
+        title="Repeated records",
+        description="Records that stand on two pages mostly mean that others stand on none: refuse "
+        "the list, or merge where the source itself has them twice.",
+    )
     max_pages: Annotated[int, Field(ge=1, strict=True)] = Field(
         10_000, title="Most pages", description="A list of more pages is refused."
     )
@@ -137,7 +143,7 @@ class RestSource(Named):
         "that is not whole is refused.",
     )
     paging: Paging = Field(
-        Paging(), title="Paging", description="How the pages of the list follow one another."
+        Paging(), title="Pages", description="How the pages of the list follow one another."
     )
     username: str | None = Field(
         None, title="User", description="For basic authentication, together with a password."

@@ -16,6 +16,7 @@ from armillary.feeds.rest_definition import RestDefinition
 from armillary.feeds.rest_paging import (
     NEXT,
     Ask,
+    Mark,
     Pages,
     first_ask,
     next_ask,
@@ -70,30 +71,33 @@ def rest_delivery(
 
 
 def _whole_list(definition: RestDefinition, service: RestService) -> tuple[Pages, str]:
-    """Read until the pages make one list, or two readings agree; and what to tell of it (R03)."""
-    earlier: Pages | None = None
+    """Read until the pages make one list; and what to tell of it (R03).
+
+    An order by a key that is not unique repeats one record and hides another, often the same ones
+    in every reading: two equal readings prove nothing.
+    """
+    merging = definition.paging.repeats == "merge"
     for _ in range(MOST_READINGS):
         pages = _all_pages(definition, service)
         if pages.settled:
             return pages, ""
-        if earlier is not None and pages.agrees_with(earlier):
+        if merging and pages.counted:
             return pages, (
-                f"{pages.count - len(pages.seen):,} records of {definition.url} came more than "
-                "once, in each of two readings; equal ones count once."
+                f"Records of {definition.url} that stand on more than one page: "
+                f"{pages.repeated:,}; equal ones count once."
             )
-        earlier = pages
     raise FeedRefused(
         f"{definition.url} cannot be trusted to be whole: {pages.doubt}. It was read "
         f"{MOST_READINGS} times.",
-        next_step=f"{NEXT}Start the sync again when the list is at rest; if it stays so, ask the "
-        "vendor for a stable order, and check what the credentials may see.",
+        next_step=f"{NEXT}Start the sync again when the list is at rest; if it stays so, ask for "
+        "an order by a key that is unique, and check what the credentials may see.",
     )
 
 
 def _all_pages(definition: RestDefinition, service: RestService) -> Pages:
     pages = Pages(definition.url)
     ask: Ask | None = first_ask(definition)
-    asked: list[Ask] = []
+    asked: set[Mark] = set()
     while ask is not None:
         refuse_loop(ask, asked, pages, definition.paging.max_pages)
         try:
@@ -108,8 +112,8 @@ def _all_pages(definition: RestDefinition, service: RestService) -> Pages:
             )
         rows = rows_of(definition, data, pages)
         pages.add(rows, total_of(definition, data, pages))
-        asked.append(ask)
-        ask = next_ask(definition, ask, answer, data, len(rows), pages)
+        asked.add(ask.mark)
+        ask = next_ask(definition, ask, answer, data, pages)
     if pages.count == 0:
         raise FeedRefused(
             f"{definition.url} has not a single record: the list at '{definition.rows}' is empty. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -18,12 +18,20 @@ from armillary.feeds.source import MAX_BYTES
 NEXT = "Nothing was written and nothing is archived. "
 
 
+Mark = tuple[object, ...]
+
+
 @dataclass(frozen=True)
 class Ask:
     """One request for a page; the address may hold a cursor or a token and is never shown."""
 
     url: str = field(repr=False)
     paging: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+
+    @property
+    def mark(self) -> Mark:
+        """The same for equal requests."""
+        return self.url, *self.paging.items()
 
 
 @dataclass
@@ -35,6 +43,8 @@ class Pages:
         lines: One JSON object per line, a page each.
         count: Records, also those that came more than once.
         seen: A mark of each different record.
+        repeated: Records that stand on an earlier page, too. Equal ones of one page are the
+            source's own, and count once later (F08).
         totals: Every total that an answer declared.
     """
 
@@ -42,6 +52,7 @@ class Pages:
     lines: list[bytes] = field(default_factory=list, repr=False)
     count: int = 0
     seen: set[int] = field(default_factory=set, repr=False)
+    repeated: int = 0
     totals: set[int] = field(default_factory=set)
     size_bytes: int = 0
 
@@ -50,10 +61,9 @@ class Pages:
         """How far it came, for a message about a page that did not come."""
         if not self.lines:
             return "page 1 could not be read"
-        before = "1 page" if len(self.lines) == 1 else f"{len(self.lines):,} pages"
         return (
-            f"page {len(self.lines) + 1:,} could not be read, and the {self.count:,} records of "
-            f"the {before} before it are not used"
+            f"page {len(self.lines) + 1:,} could not be read, and what came before it "
+            f"({_counted(self.count, 'record')} of {_counted(len(self.lines), 'page')}) is not used"
         )
 
     def add(self, rows: list[Any], total: int | None) -> None:
@@ -80,7 +90,9 @@ class Pages:
                 "into several feeds."
             )
         self.count += len(rows)
-        self.seen.update(hash(text) for text in texts)
+        marks = [hash(text) for text in texts]
+        self.repeated += sum(mark in self.seen for mark in marks)
+        self.seen.update(marks)
         if total is not None:
             self.totals.add(total)
 
@@ -91,34 +103,29 @@ class Pages:
 
     @property
     def settled(self) -> bool:
-        """Whether it is certainly one list: no record twice, and as many as were declared."""
-        return self.count == len(self.seen) and self.totals <= {self.count}
+        """Whether it is certainly one list: no page repeats another, as many as were declared."""
+        return self.repeated == 0 and self.counted
 
-    def agrees_with(self, earlier: Pages) -> bool:
-        """Whether both readings brought the same: then repeated records are the source's own."""
-        return (
-            self.seen == earlier.seen
-            and self.count == earlier.count
-            and self.totals <= {self.count}
-        )
+    @property
+    def counted(self) -> bool:
+        """Whether it is as many records as were declared, if any total was."""
+        return self.totals <= {self.count}
 
     @property
     def doubt(self) -> str:
         """Why it is not settled."""
-        totals = sorted(self.totals)
-        if len(totals) > 1:
-            return (
-                f"its pages declare different totals ({', '.join(f'{each:,}' for each in totals)})"
-            )
-        if totals and totals[0] != len(self.seen):
-            different = " different" if self.count != len(self.seen) else ""
-            return (
-                f"it declares {totals[0]:,} records, and its pages hold "
-                f"{len(self.seen):,}{different} ones"
-            )
+        if len(self.totals) > 1:
+            totals = ", ".join(f"{each:,}" for each in sorted(self.totals))
+            return f"its pages declare different totals ({totals})"
+        told = f"its pages hold {_counted(self.count, 'record')}"
+        if self.totals:
+            declared = _counted(min(self.totals), "record")
+            told = f"it declares {declared}, and its pages hold {self.count:,}"
+        if not self.repeated:
+            return told
         return (
-            f"{self.count - len(self.seen):,} of its {self.count:,} records came more than once, "
-            "so others may have slipped from page to page unseen"
+            f"{told}, {self.repeated:,} of them on an earlier page already, so others may have "
+            "slipped from page to page unseen"
         )
 
 
@@ -136,9 +143,9 @@ def first_ask(definition: RestDefinition) -> Ask:
 
 
 def next_ask(
-    definition: RestDefinition, ask: Ask, answer: Response, data: Any, rows: int, pages: Pages
+    definition: RestDefinition, ask: Ask, answer: Response, data: Any, pages: Pages
 ) -> Ask | None:
-    """The request for the page after this one; None when the list is at its end.
+    """The request for the page after the last of ``pages``; None at the end of the list.
 
     Pages by number or offset end at the declared total, else at an empty page: a short page
     proves nothing, for services cap what they are asked for.
@@ -148,40 +155,44 @@ def next_ask(
     """
     paging = definition.paging
     if paging.style in {"page", "offset"}:
-        if rows == 0 or pages.complete:
+        if not pages.lines[-1] or pages.complete:
             return None
-        at = (paging.first + len(pages.lines)) if paging.style == "page" else pages.count
+        by_number = paging.style == "page"
+        at = paging.first + len(pages.lines) if by_number else pages.count
         return Ask(ask.url, {**ask.paging, paging.page_parameter: at})
     if paging.style == "cursor":
-        cursor = jmespath.search(paging.next, data)
-        if cursor in (None, "", False):
-            return None
-        if not isinstance(cursor, str | int):
-            raise _no_page(pages, f"the next cursor at '{paging.next}' is {_kind(cursor)}")
-        return Ask(ask.url, {**ask.paging, paging.page_parameter: cursor})
+        cursor = _told(jmespath.search(paging.next, data), str | int, pages, "cursor")
+        return cursor and Ask(ask.url, {**ask.paging, paging.page_parameter: cursor})
     if paging.style == "link":
-        if paging.next is None:
-            link = answer.links.get("next", {}).get("url")
-        else:
-            link = jmespath.search(paging.next, data)
-        if link in (None, "", False):
-            return None
-        if not isinstance(link, str):
-            raise _no_page(pages, f"the next link at '{paging.next}' is {_kind(link)}")
-        return Ask(_on_the_same_host(link, ask.url, pages))
+        told = jmespath.search(paging.next, data) if paging.next else _in_header(answer)
+        link = _told(told, str, pages, "link")
+        return link and Ask(_on_the_same_host(link, ask.url, pages))
     return None
 
 
-def refuse_loop(ask: Ask, asked: Collection[Ask], pages: Pages, max_pages: int) -> None:
+def _in_header(answer: Response) -> str | None:
+    return answer.links.get("next", {}).get("url")
+
+
+def _told(value: Any, kinds: Any, pages: Pages, what: str) -> Any:
+    """A cursor or link; None where the answer says that there is no next page."""
+    if value in (None, "", False):
+        return None
+    if not isinstance(value, kinds):
+        raise _no_page(pages, f"its next {what} is {_kind(value)}")
+    return value
+
+
+def refuse_loop(ask: Ask, asked: set[Mark], pages: Pages, max_pages: int) -> None:
     """Refuse a page that was asked for before, and more pages than a list may have (R04)."""
-    if ask in asked:
+    if ask.mark in asked:
         raise _no_page(
             pages, "the next page is one that was read before: the pages go round in a circle"
         )
     if len(asked) >= max_pages:
         raise FeedRefused(
-            f"{pages.source} has more than {max_pages:,} pages (paging.max_pages); "
-            f"{pages.count:,} records were read.",
+            f"{pages.source} has more than {max_pages:,} pages (paging.max_pages), which hold "
+            f"{_counted(pages.count, 'record')}.",
             next_step=f"{NEXT}Ask for larger pages (paging.size), or raise max_pages.",
         )
 
@@ -259,6 +270,10 @@ def _no_page(pages: Pages, why: str) -> FeedRefused:
         next_step=f"{NEXT}Mend paging in the feed definition, or ask the vendor, then start the "
         "sync again.",
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _kind(value: Any) -> str:

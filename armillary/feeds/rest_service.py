@@ -6,13 +6,14 @@ import base64
 import ssl
 import time
 from collections.abc import Mapping
-from types import TracebackType
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 import msgspec
+from httpx import codes
 from pydantic import SecretStr
 
 from armillary import __version__
@@ -26,7 +27,7 @@ from armillary.api.retry import (
 )
 from armillary.api.wire import MAX_ANSWER_BYTES, AnswerTooLong, Wire
 from armillary.clock import Clock
-from armillary.errors import ConfigurationError, FeedRefused
+from armillary.errors import ConfigurationError
 from armillary.feeds.content import looks_like
 from armillary.feeds.rest_definition import RestDefinition
 from armillary.feeds.rest_paging import NEXT, Ask
@@ -58,6 +59,17 @@ class PageFailed(Exception):
         self.why, self.next_step = why, next_step
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of one request: ``why`` it is of no use is blank where it is of use."""
+
+    answer: httpx.Response | None
+    why: str = ""
+    data: Any = field(default=None, repr=False)
+    final: bool = False
+    limited: bool = False
+
+
 class RestService:
     """A connection to the service of one feed; ends with the block."""
 
@@ -77,9 +89,7 @@ class RestService:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._wire.close()
 
     def page(self, ask: Ask) -> tuple[httpx.Response, Any]:
@@ -91,30 +101,32 @@ class RestService:
         paused = 0.0
         limited = failed = 0
         while True:
-            answer, why, given_up = self._once(ask)
-            if not why and answer is not None:
-                return answer, _read(answer)
-            asked = retry_after(answer.headers, self._clock.now()) if answer is not None else None
-            if answer is not None and answer.status_code == 429:  # noqa: PLR2004
+            attempt = self._once(ask)
+            if attempt.answer is not None and not attempt.why:
+                return attempt.answer, attempt.data
+            if attempt.limited:
                 limited += 1
-                wait = limited_wait(asked, limited)
+                wait = limited_wait(self._asked(attempt), limited)
             else:
                 failed += 1
                 backoff = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**failed)
-                wait = max(asked or 0.0, backoff)
-            if given_up or failed >= ATTEMPTS:
-                raise PageFailed(why, _advice(answer))
+                wait = max(self._asked(attempt) or 0.0, backoff)
+            if attempt.final or failed >= ATTEMPTS:
+                raise PageFailed(attempt.why, _advice(attempt.answer))
             paused += wait
             if paused > LONGEST_PAUSE_SECONDS:
                 raise PageFailed(
-                    f"{why}, and it asks to wait {wait:,.0f} seconds more, after which a run would "
-                    f"have waited longer than {LONGEST_PAUSE_SECONDS:,.0f}",
+                    f"{attempt.why}, and it is to be asked again in {wait:,.0f} seconds; a run "
+                    f"waits {LONGEST_PAUSE_SECONDS:,.0f} for a page, all in all",
                     f"{NEXT}Start the sync again in {wait:,.0f} seconds.",
                 )
             self._clock.sleep(wait)
 
-    def _once(self, ask: Ask) -> tuple[httpx.Response | None, str, bool]:
-        """One attempt: the answer, why it is of no use (blank: it is), whether none will be."""
+    def _asked(self, attempt: _Attempt) -> float | None:
+        answer = attempt.answer
+        return None if answer is None else retry_after(answer.headers, self._clock.now())
+
+    def _once(self, ask: Ask) -> _Attempt:
         # Sockets wait in real time, whatever a test's clock says.
         deadline = time.monotonic() + self._definition.timeout_seconds
         request = self._request(ask, deadline)
@@ -122,24 +134,14 @@ class RestService:
             answer = self._wire.handle_request(request)
         except WIRE_FAULTS as error:
             # Only words leave: the error's frames hold the headers, and with them the token.
-            return (None, *_fault(error, self._definition, deadline))
-        status = answer.status_code
-        if status == 429:  # noqa: PLR2004
-            return answer, "it answers 429: too many requests", False
-        if status in _LATER:
-            return answer, f"it answers {status}", False
-        if answer.is_redirect:
-            target = urlsplit(answer.headers.get("location", ""))
-            to = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
-            return answer, f"it answers {status}, a redirect{to}, which is not followed", True
+            return _fault(error, self._definition, deadline)
         if not answer.is_success:
-            return answer, f"it answers {status}: {_MEANS.get(status, 'it refuses')}", True
+            return _refusal(answer)
         try:
-            _read(answer)
+            return _Attempt(answer, data=_decode(answer.content))
         except (msgspec.DecodeError, UnicodeDecodeError):
             found = looks_like(answer.content) or "no JSON"
-            return answer, f"its answer is {found}, where JSON is expected", False
-        return answer, "", False
+            return _Attempt(answer, f"its answer is {found}, where JSON is expected")
 
     def _request(self, ask: Ask, deadline: float) -> httpx.Request:
         paging = dict(ask.paging)
@@ -168,10 +170,6 @@ class RestService:
                 },
             },
         )
-
-
-def _read(answer: httpx.Response) -> Any:
-    return _decode(answer.content)
 
 
 def _origin(url: str) -> str:
@@ -220,25 +218,39 @@ def _credentials(
     return headers | {"Authorization": f"Bearer {value}"}, {}
 
 
-def _fault(error: Exception, definition: RestDefinition, deadline: float) -> tuple[str, bool]:
-    """What went wrong on the wire, and whether no repeat can help."""
+def _refusal(answer: httpx.Response) -> _Attempt:
+    status = answer.status_code
+    if status == codes.TOO_MANY_REQUESTS:
+        return _Attempt(answer, "it answers 429: too many requests", limited=True)
+    if status in _LATER:
+        return _Attempt(answer, f"it answers {status}")
+    if answer.is_redirect:
+        target = urlsplit(answer.headers.get("location", ""))
+        to = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
+        why = f"it answers {status}, a redirect{to}, which is not followed"
+        return _Attempt(answer, why, final=True)
+    why = f"it answers {status}: {_MEANS.get(status, 'it refuses')}"
+    return _Attempt(answer, why, final=True)
+
+
+def _fault(error: Exception, definition: RestDefinition, deadline: float) -> _Attempt:
+    """What went wrong on the wire."""
     host = urlsplit(definition.url).hostname
     if isinstance(error, AnswerTooLong):
-        return (
-            f"its answer is longer than {MAX_ANSWER_BYTES // 1024**2} MiB: smaller pages are needed"
-        ), True
+        why = f"its answer is longer than {MAX_ANSWER_BYTES // 1024**2} MiB: ask for smaller pages"
+        return _Attempt(None, why, final=True)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the certificate of {host} cannot be trusted", True
+            return _Attempt(None, f"the certificate of {host} cannot be trusted", final=True)
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpcore.ConnectError | httpcore.ConnectTimeout | httpcore.ProxyError):
-        return f"no connection to {host}", False
+        return _Attempt(None, f"no connection to {host}")
     if isinstance(error, httpcore.TimeoutException):
         if time.monotonic() >= deadline:
-            return f"no complete answer within {definition.timeout_seconds:g} seconds", False
-        return "nothing was heard for too long", False
-    return "the connection broke before the answer was complete", False
+            return _Attempt(None, f"no whole answer within {definition.timeout_seconds:g} seconds")
+        return _Attempt(None, f"nothing was heard for {_SILENCE_SECONDS:g} seconds")
+    return _Attempt(None, "the connection broke before the answer was complete")
 
 
 def _advice(answer: httpx.Response | None) -> str:
@@ -250,8 +262,3 @@ def _advice(answer: httpx.Response | None) -> str:
     if answer is None or status in _LATER:
         return f"{NEXT}Start the sync again when the service answers."
     return f"{NEXT}Mend the feed definition, or ask the vendor, then start the sync again."
-
-
-def refused(why: str, next_step: str) -> FeedRefused:
-    """The reading as a whole has failed."""
-    return FeedRefused(why, next_step=next_step)

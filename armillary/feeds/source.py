@@ -12,7 +12,16 @@ from armillary.feeds.location import name_of, packing_of, shown, sibling
 from armillary.feeds.newest import Newest, Pattern, is_pattern
 from armillary.feeds.packing import too_large, unpacked
 from armillary.feeds.remote import Place, opened
-from armillary.feeds.remote.place import Entry, Lost, TooLarge, Unreachable, Unusable
+from armillary.feeds.remote.place import (
+    MAX_BYTES,
+    Entry,
+    Lost,
+    TooLarge,
+    Unreachable,
+    Unusable,
+)
+
+__all__ = ["MAX_BYTES", "Fetched", "Fetching", "fetch"]
 
 _ATTEMPTS = 3
 _WAIT_SECONDS = 2.0
@@ -63,7 +72,7 @@ class Fetched:
     warnings: tuple[str, ...] = ()
 
 
-def fetch(url: str, how: Fetching = Fetching(), clock: Clock | None = None) -> Fetched:  # noqa: B008
+def fetch(url: str, how: Fetching = Fetching(), clock: Clock | None = None) -> Fetched:
     """The whole content of a file, unpacked by the end of its name.
 
     A connection that breaks off is tried again from the beginning, three times in all.
@@ -153,9 +162,7 @@ def _meant(error: Exception, name: str) -> Exception:
 
 
 def _fetched(url: str, how: Fetching, clock: Clock) -> Fetched:
-    with opened(
-        url, how.credentials, host_key=how.host_key, known_hosts=how.known_hosts
-    ) as place:
+    with opened(url, how.credentials, host_key=how.host_key, known_hosts=how.known_hosts) as place:
         found = _chosen(place, url, how, clock)
         url = sibling(url, found.name) if found.name != name_of(url) else url
         name = shown(url)
@@ -184,7 +191,7 @@ def _chosen(place: Place, url: str, how: Fetching, clock: Clock) -> Newest:
     # A link on a drop may lead anywhere (F24); a folder or a marker is no delivery.
     names = [
         entry.name
-        for entry in place.list(pattern.prefix)
+        for entry in place.entries(pattern.prefix)
         if not entry.is_link
         and not entry.is_folder
         and not (how.done_suffix and entry.name.endswith(how.done_suffix))
@@ -199,9 +206,7 @@ def _chosen(place: Place, url: str, how: Fetching, clock: Clock) -> Newest:
     return found
 
 
-def _at_rest(
-    place: Place, own: str, name: str, how: Fetching, clock: Clock
-) -> Entry | None:
+def _at_rest(place: Place, own: str, name: str, how: Fetching, clock: Clock) -> Entry | None:
     """The file as it is when nobody writes to it any more (F03)."""
     entry = place.describe(own)
     if entry is not None and entry.is_folder:
@@ -234,4 +239,3 @@ def _refuse_change(before: Entry | None, after: Entry | None, read_bytes: int, n
     changed = (before.size_bytes, before.mark) != (after.size_bytes, after.mark)
     if changed or (before.size_bytes is not None and before.size_bytes != read_bytes):
         raise _NotYet(f"{name} changed while it was read: it is still being written.")
-

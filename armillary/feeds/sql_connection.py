@@ -74,9 +74,7 @@ def shown(url: URL) -> str:
 
 
 @contextmanager
-def opened(
-    url: URL, definition: SqlDefinition, options: dict[str, Any]
-) -> Iterator[sa.Connection]:
+def opened(url: URL, definition: SqlDefinition, options: dict[str, Any]) -> Iterator[sa.Connection]:
     """A connection inside a transaction that reads one snapshot and cannot write.
 
     Args:
@@ -121,9 +119,7 @@ def _limit_sqlite(connection: sa.Connection, definition: SqlDefinition) -> None:
     driver = connection.connection.driver_connection
     deadline = time.monotonic() + definition.statement_timeout_seconds
     if isinstance(driver, sqlite3.Connection):
-        driver.set_progress_handler(
-            lambda: int(time.monotonic() > deadline), _STEPS_BETWEEN_LOOKS
-        )
+        driver.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS_BETWEEN_LOOKS)
 
 
 def _postgresql(url: URL, definition: SqlDefinition, options: dict[str, Any]) -> sa.Engine:
@@ -147,7 +143,11 @@ def _postgresql(url: URL, definition: SqlDefinition, options: dict[str, Any]) ->
     if mode := _encryption(url, options, definition.name):
         arguments["sslmode"] = mode
     return sa.create_engine(
-        url, connect_args=arguments, poolclass=NullPool, hide_parameters=True, use_native_hstore=False
+        url,
+        connect_args=arguments,
+        poolclass=NullPool,
+        hide_parameters=True,
+        use_native_hstore=False,
     )
 
 

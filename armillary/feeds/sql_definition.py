@@ -22,6 +22,8 @@ _READS = re.compile(r"\s*\(*\s*(select|with|values|table)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 """As SQLAlchemy finds them, also in quotes; a colon itself is written with a backslash before."""
 
+_CAST = re.compile(r"(?<![:\w\\]):(\w+)::")
+
 Single = str | int | float | bool
 
 
@@ -111,6 +113,9 @@ class SqlSource(Named):
 
     @model_validator(mode="after")
     def _parameters_fit(self) -> Self:
+        if cast := _CAST.search(self.query):
+            # SQLAlchemy would cut the name short.
+            raise ValueError(f"write CAST(:{cast[1]} AS …) instead of :{cast[1]}::…")
         asked, given = set(_PARAMETER.findall(self.query)), set(self.parameters)
         for name in sorted(asked - given):
             raise ValueError(

@@ -6,7 +6,8 @@ Rows come in batches and are packed at once, so that memory holds a batch and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from io import BytesIO
 from typing import Any
@@ -65,11 +66,14 @@ def sql_delivery(
             "block: url, or connector), then start again.",
         )
     url = parsed(address.get_secret_value(), definition.name)
-    rows = _Rows(definition, f"The query of feed {definition.name} ({shown(url)})")
+    rows = _Rows(definition, f"Query {definition.name} ({shown(url)})")
     failure: tuple[str, str] | None = None
     try:
-        with opened(url, definition, options or {}) as connection:
-            for batch in _batches(connection, definition, rows):
+        with (
+            opened(url, definition, options or {}) as connection,
+            closing(_batches(connection, definition, rows)) as batches,
+        ):
+            for batch in batches:
                 rows.add(batch)
     except (sa.exc.SQLAlchemyError, UnicodeDecodeError) as error:
         failure = explained(error)
@@ -84,16 +88,24 @@ def sql_delivery(
 
 def _batches(
     connection: sa.Connection, definition: SqlDefinition, rows: _Rows
-) -> Iterator[list[Any]]:
+) -> Generator[list[Any], None, None]:
     statement = sa.text(definition.query)
     for name, value in definition.parameters.items():
         if isinstance(value, list):
             statement = statement.bindparams(sa.bindparam(name, expanding=True))
     streaming = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS)
     result = streaming.execute(statement, definition.parameters)
-    rows.begin(list(result.keys()))
-    for batch in result.partitions():
-        yield list(batch)
+    cursor = result.cursor
+    try:
+        rows.begin(list(result.keys()))
+        # The size once more: partitions() takes none from the options, and would read all at once.
+        for batch in result.partitions(BATCH_ROWS):
+            yield list(batch)
+    finally:
+        result.close()
+        if cursor is not None:
+            # Of a connection that broke, SQLAlchemy leaves it open.
+            cursor.close()
 
 
 class _Rows:
@@ -113,7 +125,7 @@ class _Rows:
     @property
     def so_far(self) -> str:
         """What had come before it failed."""
-        return f"; the {self._count:,} rows that came are not used" if self._count else ""
+        return f"; what came ({self._count:,} rows) is not used" if self._count else ""
 
     def begin(self, names: list[str]) -> None:
         """Take the names of the columns.
@@ -136,8 +148,9 @@ class _Rows:
             )
         self._columns = [Column(name) for name in names]
         self._schema = pa.schema([(name, pa.string()) for name in names])
+        # The schema stored beside would hide the file's own metadata, which tells the numbers.
         self._writer = pyarrow.parquet.ParquetWriter(
-            self._packed, self._schema, compression="zstd"
+            self._packed, self._schema, compression="zstd", store_schema=False
         )
 
     def add(self, batch: list[Any]) -> None:
@@ -181,7 +194,7 @@ class _Rows:
         return Delivery(
             content=self._packed.getvalue(),
             file_format="parquet",
-            source=self.source[0].lower() + self.source[1:],
+            source=self.source,
             warnings=tuple(self._warnings()),
             live=True,
         )

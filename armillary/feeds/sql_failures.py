@@ -13,7 +13,7 @@ _BY_STATE = {
     "28P01": ("was refused: user or password are wrong", "Mend the address of the database"),
     "3D000": ("was refused: there is no such database", "Mend the address of the database"),
     "42501": (
-        "was refused: this user may not read what it names",
+        "was refused: this user may not read what it names, or only a part of it",
         "Give the user the right to read it, or set hidden_rows to accept if rows are hidden from "
         "it on purpose",
     ),
@@ -26,6 +26,27 @@ _BY_STATE = {
         "took longer than statement_timeout_seconds allows, or was cancelled",
         "Make the query faster, or raise statement_timeout_seconds",
     ),
+}
+_MEND = "Mend the query, or what it reads"
+_UNTRUSTED = (
+    "found no database with which an encrypted, trusted connection could be made",
+    "Switch TLS on in the database, or mend sslmode and sslrootcert in the address",
+)
+_WORDS_OF_SQLITE = {
+    "unable to open database file": (
+        "found no such file",
+        "Look at the database, or mend the address",
+    ),
+    "readonly": _BY_STATE["25006"],
+    "interrupted": _BY_STATE["57014"],
+    "locked": _BY_STATE["55P03"],
+}
+_WORDS_OF_A_CONNECTION = {
+    "authentication failed": _BY_STATE["28P01"],
+    "no password supplied": _BY_STATE["28P01"],
+    "does not exist": _BY_STATE["3D000"],
+    "ssl": _UNTRUSTED,
+    "certificate": _UNTRUSTED,
 }
 _LOST = (
     "lost its connection to the database before its end",
@@ -48,32 +69,18 @@ def explained(error: Exception) -> tuple[str, str]:
     said = _said(error.orig)
     if isinstance(error, sa.exc.OperationalError) and state is None:
         return _of_a_connection(error.orig, said)
-    return (f"cannot be run: {said}", "Mend the query, or what it reads")
+    return (f"cannot be run: {said}", _MEND)
 
 
 def _of_a_connection(cause: BaseException, said: str) -> tuple[str, str]:
     """Neither SQLite nor a connection that never came about has codes: only words."""
+    is_sqlite = type(cause).__module__.startswith("sqlite3")
+    known = _WORDS_OF_SQLITE if is_sqlite else _WORDS_OF_A_CONNECTION
     words = said.lower()
-    if type(cause).__module__.startswith("sqlite3"):
-        if "unable to open database file" in words:
-            return ("found no such file", "Look at the database, or mend the address")
-        if "readonly" in words:
-            return _BY_STATE["25006"]
-        if "interrupted" in words:
-            return _BY_STATE["57014"]
-        if "locked" in words:
-            return _BY_STATE["55P03"]
-        return (f"cannot be run: {said}", "Mend the query, or what it reads")
-    if "authentication failed" in words or "no password supplied" in words:
-        return _BY_STATE["28P01"]
-    if "does not exist" in words:
-        return _BY_STATE["3D000"]
-    if "ssl" in words or "certificate" in words:
-        return (
-            "found no database with which an encrypted, trusted connection could be made",
-            "Switch TLS on in the database, or mend sslmode and sslrootcert in the address",
-        )
-    return _UNREACHABLE
+    for word, meaning in known.items():
+        if word in words:
+            return meaning
+    return (f"cannot be run: {said}", _MEND) if is_sqlite else _UNREACHABLE
 
 
 def _said(cause: BaseException) -> str:

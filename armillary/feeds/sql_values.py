@@ -37,7 +37,7 @@ _WRITTEN: dict[type, Callable[[Any], str]] = {
     ipaddress.IPv6Address: str,
 }
 
-_NO_TEXT = {bytes: "bytes", memoryview: "bytes", list: "lists", dict: "objects"}
+_NO_TEXT: dict[type, str] = {bytes: "bytes", memoryview: "bytes", list: "lists", dict: "objects"}
 
 
 @dataclass
@@ -59,14 +59,17 @@ class Column:
     no_text: str = field(default="")
 
     def texts(self, values: Sequence[Any]) -> list[str | None]:
-        """The values as text; what has none becomes ``(bytes)``, ``(lists)`` …"""
+        """The values as text; what has none says what it is, as ``(bytes)`` does."""
         kinds = set(map(type, values)) - {type(None)}
         self.numbers |= bool(kinds & {int, float, Decimal})
         self.floats |= float in kinds
-        if kinds == {str}:
-            texts = list(values)
-        else:
-            texts = [None if value is None else self._text(value) for value in values]
+        # Most columns hold one kind, and one look-up of how it is written is enough.
+        written = self._text if len(kinds) > 1 else _WRITTEN.get(next(iter(kinds), str), self._text)
+        texts = (
+            list(values)
+            if kinds == {str}
+            else [None if value is None else written(value) for value in values]
+        )
         if str in kinds and not self.padded:
             self.padded = any(text is not None and text.endswith(" ") for text in texts)
         return texts

@@ -60,7 +60,7 @@ class Trailer(BaseModel):
         except re.error as error:
             raise ValueError(f"'{pattern}' is no regular expression: {error}") from None
         if other := set(groups) - {"rows", "date"}:
-            raise ValueError(f"the groups of a trailer are rows and date, not {sorted(other)[0]}")
+            raise ValueError(f"the groups of a trailer are rows and date, not {min(other)}")
         return pattern
 
     @model_validator(mode="after")

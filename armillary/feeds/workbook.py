@@ -60,7 +60,10 @@ def read_workbook(content: bytes, sheet: str | None, skip_lines: int, name: str)
     numbers = pl.int_range(
         start + 2, start + 2 + len(columns[0].texts), dtype=pl.UInt32, eager=True
     )
-    frame = pl.DataFrame({cell(each.name): pl.Series(each.texts, dtype=pl.String) for each in columns})
+    frame = pl.DataFrame(
+        {cell(each.name): each.texts for each in columns},
+        schema={cell(each.name): pl.String for each in columns},
+    )
     cells, blank = without_blank_rows(frame.insert_column(0, numbers.alias(ROW)))
     return Table(
         cells=cells,
@@ -166,9 +169,7 @@ def _cut(rows: Iterable[Sequence[_Value]], columns: list[_Column], first: int) -
         for column, value in zip(columns, row, strict=False):
             column.add(value, number)
         if any(map(_worded, row[width:])):
-            beyond.append(
-                (number, f"text beyond the last of the {width} columns the header names")
-            )
+            beyond.append((number, f"text beyond the last of the {width} columns the header names"))
     return pl.DataFrame(beyond, schema=FAULT_SCHEMA, orient="row")
 
 

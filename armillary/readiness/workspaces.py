@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import AccessDenied, ApiError, ArmillaryError, RequestRejected
@@ -17,6 +18,7 @@ from armillary.readiness.finding import Finding, Level, failed
 from armillary.restore.clearing import ERASABLE
 from armillary.restore.records import records_of
 from armillary.sync.ground import open_workspace, survey
+from armillary.sync.trading_days import expected_date
 
 
 def check_workspace(ptolemy: Ptolemy, workspace: str, block: str = "") -> Iterator[Finding]:
@@ -78,7 +80,7 @@ def _quota(ptolemy: Ptolemy, subject: str) -> Finding:
 def check_feed(
     ptolemy: Ptolemy, workspace: str, definition: FeedDefinition, block: str = ""
 ) -> Finding:
-    """Whether the type and every field a feed needs are there.
+    """Whether the type and every field a feed needs are there, and its trading calendar.
 
     Args:
         ptolemy: opens the workspace that the feed is synced into.
@@ -89,6 +91,8 @@ def check_feed(
     subject = block or f"feed {definition.name}"
     try:
         ground = survey(ptolemy, workspace=workspace, instrument_type=definition.instrument_type)
+        if definition.sanity.calendar is not None:
+            expected_date(definition.sanity.calendar, datetime.now(UTC), lag_days=1)
     except ArmillaryError as error:
         return failed(subject, error)
     scope = definition.scope if isinstance(definition.scope, dict) else {}

@@ -88,6 +88,8 @@ class ImportJobs(JobRunner):
     under_way: UnderWay | None = None
     """Where each job is noted while it is waited for: whoever cleans up after a run that was
     killed finds it there."""
+    whose: str = "restore"
+    """What the run is, in messages."""
 
     noun: ClassVar[str] = "import"
     overdue: ClassVar[str] = "It was asked to stop; what it stored stays."
@@ -134,9 +136,10 @@ class ImportJobs(JobRunner):
                 self.wait(job)
             except JobOverdue as error:
                 raise JobOverdue(
-                    f"{self.named(job)} was under way before this restore and has not ended "
+                    f"{self.named(job)} was under way before this {self.whose} and has not ended "
                     f"within {self.patience.deadline_seconds:.0f} seconds. Nothing was imported.",
-                    next_step="Cancel it in Ptolemy or let it end, then start the restore again.",
+                    next_step="Cancel it in Ptolemy or let it end, then start the "
+                    f"{self.whose} again.",
                 ) from error
             except JobFailed:
                 continue  # what it stored is seen when the workspace is read

@@ -6,7 +6,7 @@ on it fall silent, and returning instruments are held instead of restored.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -42,6 +42,19 @@ class Delivery(msgspec.Struct, frozen=True):
     applied_at: datetime
     origin: str = ""
     """Which of several services it was from; blank where there is only one."""
+    business_date: date | None = None
+    """The day it spoke of, where it told."""
+    fingerprint: str = ""
+    """What its place said of it, such as an ETag."""
+
+
+class ColumnFacts(msgspec.Struct, frozen=True):
+    """What one mapped value was like in a delivery as a whole."""
+
+    filled: int
+    """In how many records it was not blank."""
+    constant: str | None = None
+    """The one value of all those records; None where there were several."""
 
 
 class FeedMemory(msgspec.Struct, frozen=True):
@@ -54,6 +67,10 @@ class FeedMemory(msgspec.Struct, frozen=True):
     archived: dict[str, str] = {}
     """UUIDs of the instruments this feed archived, with the run that did it."""
     echoes: list[EchoEntry] = []
+    columns: dict[str, ColumnFacts] = {}
+    """Of the latest delivery, by column; empty where an older release wrote this memory."""
+    absent: dict[str, int] = {}
+    """UUIDs of instruments that the latest deliveries lacked, with how many in a row did (F21)."""
 
     @property
     def feed_records(self) -> int | None:
@@ -78,8 +95,9 @@ class FeedMemory(msgspec.Struct, frozen=True):
         return self.after(deliveries=[*others, delivery][-MOST_DELIVERIES:])
 
     def without_run(self, run_id: str) -> Self:
-        """Forget the delivery of a run that was undone."""
-        return self.after(deliveries=[each for each in self.deliveries if each.run_id != run_id])
+        """Forget the delivery of a run that was undone, and what its columns were like."""
+        kept = [each for each in self.deliveries if each.run_id != run_id]
+        return self.after(deliveries=kept, columns=self.columns if kept == self.deliveries else {})
 
     def after(self, **changes: Any) -> Self:
         """A copy with some facts replaced."""

@@ -23,7 +23,7 @@ from armillary.sync.canonical import CLEAR, DataType, canonical_value
 from armillary.sync.frames import FIELD, snapshot, text_of
 from armillary.sync.ground import Ground
 from armillary.sync.outcome import Echo, Fate, Outcome
-from armillary.sync.plan import Change, FieldChange
+from armillary.sync.plan import IDENTIFIER, Change, FieldChange
 
 CONFLICTS = 3
 """How often a change that somebody else's change collides with is looked at anew (A24)."""
@@ -37,6 +37,9 @@ _TAKEN_UNSEEN = (
     "Ptolemy says that the identifier is taken, and shows nobody who has it: perhaps an archived "
     "instrument. Look for it in Ptolemy and restore or rename it."
 )
+
+_OWN = frozenset({IDENTIFIER, "name"})
+"""What an instrument has beside the fields of its type."""
 
 Body = dict[str, Any]
 Row = Mapping[str, Any]
@@ -152,8 +155,21 @@ def _update(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool) 
             wanted = _still_differing(found, change, ground)
             if not wanted:
                 return found
+            if any(entry.field == IDENTIFIER for entry in wanted):
+                _refuse_taken(ptolemy, change, error)
             if tries == CONFLICTS:
                 raise
+
+
+def _refuse_taken(ptolemy: Ptolemy, change: Change, error: Conflict) -> None:
+    """A rename that collides with the holder of its identifier: no repeat can help."""
+    holder = _active(ptolemy, change.identifier)
+    if holder is not None and str(holder["id"]) != change.id:
+        words = (
+            f"it cannot be renamed: instrument {holder['id']} has the identifier "
+            f"{change.identifier} now. The next run plans it anew."
+        )
+        raise _told(error, words) from error
 
 
 def _looked_up(ptolemy: Ptolemy, change: Change, error: Conflict) -> Row:
@@ -233,8 +249,8 @@ def _values(changed: tuple[FieldChange, ...]) -> Body:
     body: Body = {}
     values: Body = {}
     for entry in changed:
-        if entry.field == "name":
-            body["name"] = entry.after
+        if entry.field in _OWN:
+            body[entry.field] = entry.after
         else:
             values[entry.field.removeprefix(FIELD)] = None if entry.after == CLEAR else entry.after
     if values:
@@ -244,8 +260,8 @@ def _values(changed: tuple[FieldChange, ...]) -> Body:
 
 def _text(row: Row, field: str) -> str:
     """What a row of the API holds for a compared column, as text."""
-    if field == "name":
-        return text_of(row.get("name")).strip()
+    if field in _OWN:
+        return text_of(row.get(field)).strip()
     return text_of(snapshot(row).get(field.removeprefix(FIELD))).strip()
 
 
@@ -253,7 +269,7 @@ def _held(row: Row, field: str, data_types: Mapping[str, DataType]) -> str:
     """The same in canonical text, or as found where it is not of its data type."""
     text = _text(row, field)
     data_type = data_types.get(field.removeprefix(FIELD), DataType.TEXT)
-    found = None if field == "name" else canonical_value(text, data_type)
+    found = None if field in _OWN else canonical_value(text, data_type)
     return text if found is None else found
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from armillary.sync.field_guard import WithheldField, shown_field, with_field, without_fields
 from armillary.sync.guards import Withheld
-from armillary.sync.plan import Plan, sort_changes
+from armillary.sync.plan import IDENTIFIER, Plan, sort_changes
 
 _RECORD = ["kind", "identifier"]
 _ENTRY = [*_RECORD, "field", "before", "after"]
@@ -94,10 +94,12 @@ def _emptied(
     if "update" in kinds or _count(free, "update") == plan.count("update"):
         return []
     rest = plan.count("update") - _count(allowed, "update")
-    what = "field is" if len(fields) == 1 else "fields are"
-    named = ", ".join(shown_field(field) for field in fields)
-    reason = f"nothing else of them changes; {named}: the {what} withheld"
-    return [Withheld("update", rest, reason)] if rest else []
+    others = [field for field in fields if field != IDENTIFIER]
+    what = "field is" if len(others) == 1 else "fields are"
+    named = ", ".join(shown_field(field) for field in others)
+    reasons = ["a renamed instrument waits with all its fields"] if IDENTIFIER in fields else []
+    reasons += [f"nothing else of them changes; {named}: the {what} withheld"] if others else []
+    return [Withheld("update", rest, "; ".join(reasons))] if rest else []
 
 
 def _field_left(plan: Plan, entry: WithheldField, allowed: pl.DataFrame) -> WithheldField:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import msgspec
+
 from armillary.runs.memory import Delivery, EchoEntry, FeedMemory
 from armillary.sync.breaker import Breaker
 from armillary.sync.field_guard import shown_field
@@ -21,7 +23,7 @@ from armillary.sync.outcome import (
     final_state,
     tally,
 )
-from armillary.sync.plan import KINDS
+from armillary.sync.plan import KINDS, RENAMED_FROM
 from armillary.sync.rows import change_rows, problem_rows
 
 GOOD = frozenset({State.COMPLETED, State.COMPLETED_WITH_REJECTS})
@@ -89,10 +91,15 @@ def conclude(
             remaining=calls_remaining,
             deliveries=judged.cost.deliveries,
             guide=judged.cost.guide,
+            month=judged.cost.month,
         ),
         digest=plan.digest,
         run_id=run_id,
         record=record,
+        renames={
+            "planned": plan.renames.height,
+            "applied": len(_renamed(judged, outcomes)),
+        },
         missing_kept=plan.missing_kept,
         stopped=stopped,
         withheld_fields={
@@ -105,10 +112,23 @@ def conclude(
         rejected_because=reasons,
         rejected_examples=_examples(judged, outcomes, reasons),
         unknown_because=dict(list(counted.unknown_reasons.items())[:MOST_REASONS]),
+        route=judged.route.as_dict() if judged.route else None,
         warnings=(*judged.warnings, *_echo_warnings(outcomes)),
         changes=tuple(change_rows(plan, MOST_SHOWN)),
         problems=tuple(problem_rows(plan, MOST_SHOWN)),
     )
+
+
+def _renamed(judged: JudgedPlan, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """The renames that were carried out: the identifier until then, by the one of now."""
+    planned = dict(judged.plan.renames.select("identifier", RENAMED_FROM).iter_rows())
+    return {
+        outcome.identifier: planned[outcome.identifier]
+        for outcome in outcomes
+        if outcome.kind == "update"
+        and outcome.fate is Fate.APPLIED
+        and outcome.identifier in planned
+    }
 
 
 def _accounted(counted: Tally, to_apply: int) -> Tally:
@@ -189,7 +209,12 @@ def remembered_after(
             EchoEntry(outcome.identifier, echo.field, echo.wanted, echo.stored)
             for echo in outcome.echoes
         ]
-    kept = [echo for echo in memory.echoes if echo.identifier not in touched]
+    now_called = {old: new for new, old in _renamed(judged, outcomes).items()}
+    kept = [
+        msgspec.structs.replace(echo, identifier=now_called.get(echo.identifier, echo.identifier))
+        for echo in memory.echoes
+        if echo.identifier not in touched
+    ]
     if result.state in GOOD and undone:
         memory = memory.without_run(undone)
     elif result.state in GOOD and not only:
@@ -199,8 +224,17 @@ def remembered_after(
             result.run_id,
             now,
             judged.delivery_origin,
+            judged.examined.business_date,
+            judged.examined.fingerprint,
         )
-        memory = memory.with_delivery(delivery)
+        memory = memory.with_delivery(delivery).after(
+            columns=dict(judged.examined.columns), absent=dict(judged.absent)
+        )
+    elif not undone and not only:
+        # One that is back is no longer absent, however the run ended.
+        memory = memory.after(
+            absent={each: n for each, n in memory.absent.items() if each in judged.absent}
+        )
     return memory.after(
         workspace_records=_records_now(memory, judged, result, only=only),
         archived=archived,

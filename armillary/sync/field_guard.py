@@ -13,8 +13,8 @@ import polars as pl
 
 from armillary.feeds.definition import Limits
 from armillary.sync.canonical import CLEAR
-from armillary.sync.guards import SMALL_SET, percent
-from armillary.sync.plan import Plan
+from armillary.sync.guards import SMALL_SET, percent, too_many_renames
+from armillary.sync.plan import IDENTIFIER, Plan, without_renames
 
 FEW = 10
 """Values collapse when there are so many times fewer of them than before."""
@@ -25,7 +25,7 @@ class WithheldField:
     """A field whose changes a guard withholds, and every reason, with figures."""
 
     field: str
-    """``name``, or ``field.<key>``."""
+    """``name``, ``field.<key>``, or ``identifier`` for renames."""
     changes: int
     """Records whose change of this field is withheld."""
     reason: str
@@ -48,13 +48,25 @@ def judge_fields(plan: Plan, limits: Limits) -> list[WithheldField]:
     return found
 
 
+def judge_renames(plan: Plan, limits: Limits) -> list[WithheldField]:
+    """The identifier as a field that is withheld, if too many instruments get another one."""
+    reason = too_many_renames(plan, limits)
+    return [WithheldField(IDENTIFIER, plan.renames.height, reason)] if reason else []
+
+
 def shown_field(field: str) -> str:
     """As people know it; a field with the key ``name`` is told from the record's own name."""
     return field if field == "field.name" else field.removeprefix("field.")
 
 
 def without_fields(changes: pl.DataFrame, fields: Collection[str]) -> pl.DataFrame:
-    """Changes (shape: ``Plan.changes``) less these fields of updates; what is empty then, goes."""
+    """Changes (shape: ``Plan.changes``) less these fields of updates; what is empty then, goes.
+
+    Without the identifier a rename goes whole: whether it is that instrument at all is in doubt.
+    """
+    if IDENTIFIER in fields:
+        changes = without_renames(changes)
+        fields = [field for field in fields if field != IDENTIFIER]
     if not fields:
         return changes
     field = pl.element().struct.field("field")
@@ -77,7 +89,8 @@ def _figures(plan: Plan) -> pl.DataFrame:
     entries = updates.select(pl.col("changed").explode()).unnest("changed")
     filled = pl.col("after") != CLEAR
     return (
-        entries.group_by("field")
+        entries.filter(pl.col("field") != IDENTIFIER)
+        .group_by("field")
         .agg(
             pl.len().alias("changes"),
             (~filled).sum().alias("cleared"),

@@ -38,6 +38,10 @@ class Baseline:
     feed_records: int | None = None
     superseded: str = ""
     """Why this delivery is an old one, or one of elsewhere; blank when it is neither."""
+    doubts: tuple[str, ...] = ()
+    """What else makes the delivery doubtful as a whole, so that all of the plan is withheld."""
+    vanished_parts: tuple[str, ...] = ()
+    """Which parts of the scope are missing from the delivery as a whole (F07)."""
 
 
 def too_many_rejects(plan: Plan, limits: Limits) -> str:
@@ -63,9 +67,10 @@ def judge(plan: Plan, limits: Limits, baseline: Baseline, *, only: bool) -> list
     reasons: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for kind, reason in _over_limits(plan, limits, share=not only):
         reasons[kind].append(reason)
-    if baseline.superseded and not only:
+    if not only:
+        whole = [reason for reason in (baseline.superseded, *baseline.doubts) if reason]
         for kind in KINDS:
-            reasons[kind] += [baseline.superseded] if plan.count(kind) else []
+            reasons[kind] += whole if plan.count(kind) else []
     if plan.count("archive"):
         reasons["archive"] += _archive_doubts(plan, limits, baseline)
     broken = plan.count("create") > BROKEN_IDENTIFIER_SHARE * plan.active_in_scope
@@ -84,6 +89,21 @@ def judge(plan: Plan, limits: Limits, baseline: Baseline, *, only: bool) -> list
         for kind in KINDS
         if reasons[kind]
     ]
+
+
+def too_many_renames(plan: Plan, limits: Limits) -> str:
+    """Why no instrument may get another identifier; blank if they may.
+
+    A changed template renames everything that has a stable key: also of a small set, and of a run
+    limited to some.
+    """
+    renames = plan.renames.height
+    if renames <= limits.max_renames:
+        return ""
+    return (
+        f"{renames} instruments would get another identifier; the feed allows "
+        f"{limits.max_renames} (limits.max_renames)"
+    )
 
 
 def _over_limits(plan: Plan, limits: Limits, *, share: bool) -> Iterator[tuple[str, str]]:
@@ -140,6 +160,7 @@ def _archive_doubts(plan: Plan, limits: Limits, baseline: Baseline) -> Iterator[
             f"the feed shrank from {last} records at its last good run to {plan.feed_records}; it "
             f"may shrink by {percent(limits.max_shrink_share)} (limits.max_shrink_share)"
         )
+    yield from baseline.vanished_parts
     if not plan.trusted:
         yield f"the workspace could not be read reliably: {plan.doubt}"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -14,12 +15,21 @@ from armillary.runs.memory import FeedMemory
 from armillary.sync.approval import allowed_changes
 from armillary.sync.bulk.route import Route, choose
 from armillary.sync.existing import Existing
-from armillary.sync.field_guard import WithheldField, judge_fields, shown_field, without_fields
+from armillary.sync.field_guard import (
+    WithheldField,
+    judge_fields,
+    judge_renames,
+    shown_field,
+    without_fields,
+)
 from armillary.sync.forecast import Forecast, deliveries, forecast, shortage
+from armillary.sync.grace import graced
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
+from armillary.sync.partitions import vanished_parts
 from armillary.sync.plan import Plan
 from armillary.sync.planner import Remembered, echoes_frame, make_plan
+from armillary.sync.sanity import Examined, examine
 
 
 @dataclass(frozen=True)
@@ -42,10 +52,14 @@ class JudgedPlan:
     """Of the delivery the plan was made of; blank for a plan that was made of none."""
     delivery_origin: str = ""
     withheld_fields: tuple[WithheldField, ...] = ()
+    examined: Examined = field(default_factory=Examined)
+    """What was found of the delivery before planning."""
     route: Route | None = None
     """Which way the changes are written; None: one by one, and nobody asked for another."""
     present: pl.DataFrame | None = None
     """The instruments that imports update, as they stand (shape: ``frames``), for a bulk route."""
+    absent: Mapping[str, int] = field(default_factory=dict)
+    """How many deliveries in a row lacked an instrument, by UUID; only where the feed counts."""
 
     @property
     def withheld_because(self) -> dict[str, str]:
@@ -72,6 +86,7 @@ def judge_plan(
     approved: pl.DataFrame | None = None,
     reading_calls: Mapping[str, int],
     remaining_calls: int | None,
+    now: datetime | None = None,
 ) -> JudgedPlan:
     """Compare source and workspace, judge the plan, and count what applying it costs.
 
@@ -85,12 +100,17 @@ def judge_plan(
         approved: the changes of a plan that a person approved.
         reading_calls: calls spent on reading, by item.
         remaining_calls: calls left in the billing period; None where Ptolemy does not tell.
+        now: for the business date of the delivery; None is this moment.
 
     Raises:
-        FeedRefused: the source has fewer usable records than the feed asks for.
+        FeedRefused: the source has fewer usable records than the feed asks for, or something else
+            is wrong with it that the feed refuses (``sanity``).
         PlanRefused: the workspace came back empty although the last run left records in it.
     """
     _refuse_emptiness(definition.limits.min_records, source, existing, memory)
+    examined = examine(
+        definition, source, memory, now=now or datetime.now(UTC), only=only is not None
+    )
     plan = make_plan(
         definition,
         ground,
@@ -99,9 +119,13 @@ def judge_plan(
         remembered=Remembered(frozenset(memory.archived), echoes_frame(memory.echoes)),
         only=only,
     )
+    grace = graced(plan, definition, source, memory)
+    plan = grace.plan
     superseded = _superseded(memory, source) or _from_elsewhere(memory, source)
-    baseline = Baseline(memory.feed_records, superseded)
-    fields = judge_fields(plan, definition.limits) if only is None else []
+    parts = vanished_parts(plan, definition.scope, existing.reading.active)
+    baseline = Baseline(memory.feed_records, superseded, examined.doubts, tuple(parts))
+    fields = judge_renames(plan, definition.limits)
+    fields += judge_fields(plan, definition.limits) if only is None else []
     rest = without_fields(plan.changes, [entry.field for entry in fields])
     # What is left without those fields is judged as if they had not changed at all.
     found = judge(replace(plan, changes=rest), definition.limits, baseline, only=only is not None)
@@ -111,6 +135,8 @@ def judge_plan(
         definition.bulk,
         may_spend=None if remaining_calls is None else remaining_calls - definition.reserve_calls,
         deliveries=deliveries(to_apply, ground) or 0,
+        overage=definition.quota == "overage",
+        trusted=plan.trusted,
         reading=existing.reading.way,
     )
     cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply, route=route)
@@ -127,6 +153,8 @@ def judge_plan(
         shortage=short,
         warnings=(
             *source.warnings,
+            *examined.warnings,
+            *plan.notes,
             *(overage if definition.quota == "overage" else ()),
             *_not_found(only, source),
             *([f"Look at the source: {superseded}."] if superseded else []),
@@ -135,6 +163,8 @@ def judge_plan(
         delivery_sha256=source.content_sha256,
         delivery_origin=source.origin,
         withheld_fields=tuple(fields),
+        examined=examined,
+        absent=grace.absent,
         route=route,
         present=existing.reading.active.join(to_apply.select("id"), on="id", how="semi")
         if route.in_bulk

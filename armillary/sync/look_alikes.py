@@ -13,12 +13,13 @@ import polars as pl
 
 from armillary.feeds.identifiers import folded
 from armillary.sync.canonical import CLEAR
-from armillary.sync.frames import FIELD
+from armillary.sync.frames import FIELD, column
 
 MOST_VANISHED, MOST_NEW = 20, 50
 """With more of them every pair is alike, and the guards speak."""
 
 MOST_NAMED, MOST_ALIKE = 10, 3
+_SAMPLE = 10_000
 GROUPING_SHARE = 0.1
 """A field with fewer distinct values than this share of the records groups them."""
 
@@ -28,18 +29,22 @@ _ADVICE = (
 )
 
 
-def look_alikes(new: pl.DataFrame, vanished: pl.DataFrame, records: pl.DataFrame) -> Iterator[str]:
+def look_alikes(
+    new: pl.DataFrame, vanished: pl.DataFrame, records: pl.DataFrame, stable_keys: Sequence[str]
+) -> Iterator[str]:
     """At most one note: which vanished instruments may be which new records.
 
     Args:
         new: records that would be created (``identifier``, ``name``, ``field.<key>``).
         vanished: instruments that would be archived, likewise.
         records: all records of the feed.
+        stable_keys: two that differ in one of them are two instruments, whatever they are called.
     """
     if not 0 < vanished.height <= MOST_VANISHED or not 0 < new.height <= MOST_NEW:
         return
-    grouping = list(_grouping(records))
-    named = list(_pairs(new, vanished, grouping))
+    stable = [column(key) for key in stable_keys]
+    grouping = [name for name in _grouping(records) if name not in stable]
+    named = list(_pairs(new, vanished, grouping, stable))
     if not named:
         return
     more = f"; and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
@@ -48,17 +53,25 @@ def look_alikes(new: pl.DataFrame, vanished: pl.DataFrame, records: pl.DataFrame
 
 
 def _grouping(records: pl.DataFrame) -> Iterator[str]:
-    """Fields such as the exchange, which many records share."""
+    """Fields such as the exchange, which many records share; of a large feed a sample tells."""
+    records = records.gather_every(max(1, records.height // _SAMPLE))
     for name in records.columns:
-        values = records[name]
-        if name.startswith(FIELD) and 1 <= values.n_unique() <= GROUPING_SHARE * values.len():
+        if not name.startswith(FIELD):
+            continue
+        filled = records[name].filter(records[name] != CLEAR)
+        if 1 <= filled.n_unique() <= GROUPING_SHARE * records.height:
             yield name
 
 
-def _pairs(new: pl.DataFrame, vanished: pl.DataFrame, grouping: Sequence[str]) -> Iterator[str]:
-    called = new.with_columns(folded(pl.col("name")).alias("called"))
+def _pairs(
+    new: pl.DataFrame, vanished: pl.DataFrame, grouping: Sequence[str], stable: Sequence[str]
+) -> Iterator[str]:
+    everyone = new.with_columns(folded(pl.col("name")).alias("called"))
     gone = vanished.with_columns(folded(pl.col("name")).alias("called"))
     for row in gone.sort("identifier").iter_rows(named=True):
+        filled = [name for name in stable if row[name] != CLEAR]
+        other = (~pl.col(name).fill_null(CLEAR).is_in([CLEAR, row[name]]) for name in filled)
+        called = everyone.filter(~pl.any_horizontal(pl.lit(value=False), *other))
         same = called.filter((pl.col("called") == row["called"]) & (pl.col("called") != CLEAR))
         if not same.is_empty():
             found = ", ".join(same["identifier"].sort().head(MOST_ALIKE))
@@ -66,11 +79,10 @@ def _pairs(new: pl.DataFrame, vanished: pl.DataFrame, grouping: Sequence[str]) -
             continue
         if not grouping:
             continue
-        # Blank is alike with blank.
-        same_in = (pl.col(name).eq_missing(pl.lit(row[name], pl.String)) for name in grouping)
+        same_in = (pl.col(name).fill_null(CLEAR) == row[name] for name in grouping)
         alike = called.filter(pl.all_horizontal(*same_in))
         if 0 < alike.height <= MOST_ALIKE:
-            fields = ", ".join(sorted(name.removeprefix(FIELD) for name in grouping))
+            fields = ", ".join(sorted(name.removeprefix(FIELD) for name in grouping if row[name]))
             found = " or ".join(
                 f"{identifier} ({name})"
                 for identifier, name in alike.select("identifier", "name").sort("identifier").rows()

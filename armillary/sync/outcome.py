@@ -89,6 +89,8 @@ class Calls:
     remaining: int | None
     deliveries: int | None
     guide: int
+    month: int = 0
+    """What ``forecast.RUNS_A_MONTH`` such runs would take, deliveries included."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class SyncResult:
     run_id: str
     record: str = ""
     """Where the run record lies."""
+    renames: dict[str, int] = field(default_factory=lambda: {"planned": 0, "applied": 0})
+    """Updates that give an instrument another identifier; they are counted as updates, too."""
     missing_kept: int = 0
     stopped: str = ""
     """Why the run ended early; blank when it did not."""
@@ -126,6 +130,8 @@ class SyncResult:
     approve_command: str = ""
     """What a person types to let through what was withheld; blank when nothing can be."""
     unknown_because: dict[str, int] = field(default_factory=dict)
+    route: dict[str, Any] | None = None
+    """Which way changes are written, and why; None where nobody chose."""
     warnings: tuple[str, ...] = ()
     changes: tuple[dict[str, Any], ...] = ()
     """The first planned changes, as a person reads them; archives first."""

@@ -21,6 +21,7 @@ from armillary.errors import PagesLeadNowhere, RequestRejected
 from armillary.feeds.bulk import Bulk
 from armillary.feeds.identifiers import folded
 from armillary.sync.bulk.exported import UNUSABLE, Exports, Rows, among, by_export
+from armillary.sync.bulk.pace import patience_seconds
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns
 from armillary.sync.workspace import PAGE_SIZE
@@ -67,7 +68,8 @@ def find_owners(
     found = None
     lookups = math.ceil(len(wanted) / PAGE_SIZE)
     if canaries and exports and by_export(bulk, len(wanted), lookups):
-        found = _by_export(ptolemy, wanted, canaries, types, exports)
+        soon = exports.no_longer_than(patience_seconds(lookups))
+        found = _by_export(ptolemy, wanted, canaries, types, soon)
     if found is None and canaries:
         found = _by_ids(ptolemy, wanted, canaries, types)
     if found is None:

@@ -91,6 +91,7 @@ def make_plan(
     if archiving:
         planning.sorting.add(compare.archives(missing))
     sorting = planning.sorting
+    alike = look_alikes(free, missing, feed.records, definition.stable_keys)
     return Plan(
         workspace_id=ground.workspace_id,
         feed=definition.name,
@@ -106,7 +107,7 @@ def make_plan(
         feed_rows=feed.rows_read,
         trusted=workspace.trusted,
         doubt=workspace.doubt,
-        notes=(*planning.notes, *(look_alikes(free, missing, feed.records) if archiving else ())),
+        notes=(*planning.notes, *(alike if archiving else ())),
     )
 
 

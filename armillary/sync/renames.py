@@ -23,7 +23,13 @@ from armillary.sync.plan import IDENTIFIER, RENAMED_FROM, renames_in
 
 OLD = IDENTIFIER + NOW
 _NEW_AT, _OLD_AT = "new at", "old at"
-_LINKS = {_NEW_AT: pl.UInt32, _OLD_AT: pl.UInt32, "shared": pl.String, "value": pl.String}
+_LINKS = {
+    _NEW_AT: pl.UInt32,
+    _OLD_AT: pl.UInt32,
+    "shared": pl.String,
+    "value": pl.String,
+    "common": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,11 @@ def find_renames(
         hold: whether the feed wants every pair held.
     """
     keys = [key for key in stable_keys if {column(key)} <= {*new.columns} & {*vanished.columns}]
-    linked = _linked(new, vanished, keys)
-    doubts = linked.select(_NEW_AT, _OLD_AT, _doubt(linked, keys, records, active, hold=hold))
-    doubt = dict(zip(doubts.select(_NEW_AT, _OLD_AT).iter_rows(), doubts["doubt"], strict=True))
-    doubt |= _blocked(linked, doubt, active)
-    places = list(linked.select(_NEW_AT, _OLD_AT).iter_rows())
-    told = linked.with_columns(
-        pl.Series("doubt", [doubt[place] for place in places], dtype=pl.String)
-    )
-    held = told.filter(pl.col("doubt") != "")
+    linked = _linked(new, vanished, keys, records, active).with_columns(_doubt(hold=hold))
+    linked = _with_blocked(linked, active)
+    held = linked.filter(pl.col("doubt") != "")
     return Renames(
-        pairs=told.filter(pl.col("doubt") == "").drop(_NEW_AT, _OLD_AT, "doubt", "shared", "value"),
+        pairs=linked.filter(pl.col("doubt") == "").drop(*_LINKS, "differ", "doubt"),
         held_new=held.unique(_NEW_AT, keep="first", maintain_order=True).select(
             IDENTIFIER, "row", _why(pl.col(OLD), "may be {} under a new identifier")
         ),
@@ -87,83 +87,109 @@ def find_renames(
 
 
 def _why(other: pl.Expr, words: str) -> pl.Expr:
-    return pl.format(
-        words + ": they share {} {}, but {}", other, "shared", "value", "doubt"
-    ).alias("reason")
+    return pl.format(words + ": they share {} {}, but {}", other, "shared", "value", "doubt").alias(
+        "reason"
+    )
 
 
-def _linked(new: pl.DataFrame, vanished: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Every pair that shares a key, once, with the first key it shares and its value."""
+def _linked(
+    new: pl.DataFrame,
+    vanished: pl.DataFrame,
+    keys: Sequence[str],
+    records: pl.DataFrame,
+    active: pl.DataFrame,
+) -> pl.DataFrame:
+    """Every pair that shares a key, once, with the most telling key it shares and its value.
+
+    ``common`` says who else has the value, ``differ`` which other key disagrees; blank: none. What
+    shares a key that is its own alone, and disagrees in none, is looked at for that one alone: the
+    listings of one company share an ISIN, and their FIGIs tell them apart.
+    """
     mine = new.with_row_index(_NEW_AT)
     old = vanished.rename({name: name + NOW for name in vanished.columns}).with_row_index(_OLD_AT)
     found = [pl.DataFrame(schema=_LINKS)]
     for key in keys:
         value = pl.col(column(key)).alias("value")
         now = pl.col(column(key) + NOW).alias("value")
-        links = mine.filter(value != CLEAR).select(_NEW_AT, value).join(
-            old.filter(now != CLEAR).select(_OLD_AT, now), on="value"
+        links = (
+            mine.filter(value != CLEAR)
+            .select(_NEW_AT, value)
+            .join(old.filter(now != CLEAR).select(_OLD_AT, now), on="value")
         )
-        found.append(links.select(_NEW_AT, _OLD_AT, pl.lit(key).alias("shared"), "value"))
-    links = pl.concat(found).unique([_NEW_AT, _OLD_AT], keep="first", maintain_order=True)
+        common = pl.coalesce(
+            _where(frame[column(key)], links["value"], name)
+            for frame, name in ((records, "feed"), (active, "workspace"))
+        )
+        links = links.with_columns(common.fill_null("").alias("common"))
+        found.append(links.select(_NEW_AT, _OLD_AT, pl.lit(key).alias("shared"), "value", "common"))
+    links = pl.concat(found).sort(pl.col("common") != "", maintain_order=True)
+    links = links.unique([_NEW_AT, _OLD_AT], keep="first", maintain_order=True)
     linked = links.join(mine, on=_NEW_AT).join(old, on=_OLD_AT)
     # A record and the instrument it was found to be: no rename, whatever else they share.
-    return linked.filter(pl.col(IDENTIFIER) != pl.col(OLD)).sort(IDENTIFIER, OLD)
+    linked = linked.filter(pl.col(IDENTIFIER) != pl.col(OLD)).sort(IDENTIFIER, OLD)
+    linked = linked.with_columns(_differing(keys).alias("differ"))
+    sure = (pl.col("common") == "") & (pl.col("differ") == "")
+    for place in (_NEW_AT, _OLD_AT):
+        linked = linked.filter(sure | ~sure.any().over(place))
+    return linked
 
 
-def _doubt(
-    linked: pl.DataFrame,
-    keys: Sequence[str],
-    records: pl.DataFrame,
-    active: pl.DataFrame,
-    *,
-    hold: bool,
-) -> pl.Expr:
-    """Why a pair is not certain; blank if it is."""
-    doubt = pl.when(pl.lit(hold)).then(pl.lit("the feed says renames: hold"))
+def _where(values: pl.Series, asked: pl.Series, name: str) -> pl.Expr:
+    """In words, for those of the values asked for that more than one record has; else null."""
+    found = values.filter(values.is_in(asked.unique().implode()))
+    several = found.filter(found.is_duplicated()).unique().implode()
+    return pl.when(pl.col("value").is_in(several)).then(
+        pl.lit(f"several records of the {name} have it")
+    )
+
+
+def _differing(keys: Sequence[str]) -> pl.Expr:
+    """Which key two linked records disagree in, in words; blank for none."""
+    found = []
     for key in keys:
         wanted, now = pl.col(column(key)), pl.col(column(key) + NOW)
-        doubt = doubt.when(
-            ((wanted != CLEAR) & (now != CLEAR) & (wanted != now)).fill_null(value=False)
-        ).then(pl.format("their " + key + " is {} in the workspace and {} in the feed", now, wanted))
-    for frame, where in ((records, "feed"), (active, "workspace")):
-        for key in keys:
-            several = _several(frame[column(key)], linked.filter(pl.col("shared") == key)["value"])
-            doubt = doubt.when(
-                (pl.col("shared") == key) & pl.col("value").is_in(several.implode())
-            ).then(pl.lit(f"several records of the {where} have it"))
-    for place in (_NEW_AT, _OLD_AT):
-        doubt = doubt.when(pl.col(place).is_duplicated()).then(
+        words = f"their {key} is {{}} in the workspace and {{}} in the feed"
+        differ = (wanted != CLEAR) & (now != CLEAR) & (wanted != now)
+        found.append(pl.when(differ).then(pl.format(words, now, wanted)))
+    return pl.coalesce(*found, pl.lit(""))
+
+
+def _doubt(*, hold: bool) -> pl.Expr:
+    """Why a pair is not certain; blank if it is."""
+    doubts = [pl.lit("the feed says renames: hold" if hold else None, pl.String)]
+    doubts += [
+        pl.when(pl.col(reason) != "").then(pl.col(reason)) for reason in ("differ", "common")
+    ]
+    doubts += [
+        pl.when(pl.col(place).is_duplicated()).then(
             pl.lit("one of them shares a stable key with yet another record")
         )
-    return doubt.otherwise(pl.lit("")).alias("doubt")
+        for place in (_NEW_AT, _OLD_AT)
+    ]
+    return pl.coalesce(*doubts, pl.lit("")).alias("doubt")
 
 
-def _several(values: pl.Series, asked: pl.Series) -> pl.Series:
-    """Those of the values asked for that more than one record has."""
-    found = values.filter(values.is_in(asked.unique().implode()))
-    return found.filter(found.is_duplicated()).unique()
-
-
-def _blocked(
-    linked: pl.DataFrame, doubt: Mapping[tuple[int, int], str], active: pl.DataFrame
-) -> dict[tuple[int, int], str]:
-    """Pairs whose new identifier does not become free, although nothing else is against them.
+def _with_blocked(linked: pl.DataFrame, active: pl.DataFrame) -> pl.DataFrame:
+    """Doubts of pairs whose new identifier does not become free, though nothing else is wrong.
 
     A chain (a becomes b, b becomes c) is carried out from its end. Where it ends at an instrument
-    that keeps its identifier, or goes round, nothing of it can be: an identifier is one instrument's
-    at a time, and a detour over a third would show to everybody.
+    that keeps its identifier, or goes round, nothing of it can be: an identifier is that of one
+    instrument at a time, and a detour over a third one would show to everybody.
     """
-    steps, places = dict[str, str](), dict[str, tuple[int, int]]()
-    for new, old, new_at, old_at in linked.select(IDENTIFIER, OLD, _NEW_AT, _OLD_AT).iter_rows():
-        if not doubt[new_at, old_at]:
-            steps[old], places[old] = new, (new_at, old_at)
+    steps = dict(linked.filter(pl.col("doubt") == "").select(OLD, IDENTIFIER).iter_rows())
     # Only what stands in the way matters: of a million instruments a few.
     wanted = pl.Series(list(steps.values()), dtype=pl.String).implode()
     taken = set(active.filter(pl.col(IDENTIFIER).is_in(wanted))[IDENTIFIER])
     verdicts: dict[str, str] = {}
     for old in steps:
         _judge_chain(old, steps, taken, verdicts)
-    return {places[old]: why for old, why in verdicts.items()}
+    blocked = {old: why for old, why in verdicts.items() if why}
+    if not blocked:
+        return linked
+    why = pl.col(OLD).replace_strict(blocked, default="", return_dtype=pl.String)
+    return linked.with_columns(
+        pl.when(pl.col("doubt") == "").then(why).otherwise("doubt").alias("doubt")
+    )
 
 
 def _judge_chain(

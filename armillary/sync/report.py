@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from armillary.markdown import plain
+from armillary.sync.forecast import RUNS_A_MONTH
 from armillary.sync.outcome import State, SyncResult
 from armillary.sync.plan import KINDS
 
@@ -41,7 +42,7 @@ def summary(result: SyncResult) -> str:
     parts += _section("Rejected, by reason", ((told, "") for told in rejected(result)))
     parts += _section("Not known to be done, by reason", result.unknown_because.items())
     parts += _section("Notes", ((warning, "") for warning in result.warnings))
-    parts.append(_calls(result))
+    parts += [_calls(result), *route_told(result)]
     parts.append(f"Plan digest: `{result.digest}`\n\nRun record: `{result.record}`")
     return "\n\n".join(part for part in parts if part)
 
@@ -72,6 +73,7 @@ def _counts(result: SyncResult) -> str:
         for kind in KINDS
     ]
     rest = {
+        "of the updates, renames": result.renames["planned"],
         "unchanged": result.unchanged,
         "held (neither changed nor archived)": result.held,
         "missing from the feed, kept": result.missing_kept,
@@ -87,6 +89,27 @@ def _counts(result: SyncResult) -> str:
 def _section(title: str, entries: Iterable[tuple[str, Any]]) -> list[str]:
     lines = ["- " + plain(f"{key}: {value}" if value != "" else key) for key, value in entries]
     return [f"## {title}", "\n".join(lines)] if lines else []
+
+
+def route_told(result: SyncResult) -> list[str]:
+    """Which way changes are written, what either way costs, and what a month of it would."""
+    route, calls = result.route, result.calls
+    if route is None:
+        return []
+    ways = {"one by one": route["one_by_one"], "in bulk": route["bulk"]}
+    costs = " and ".join(
+        f"{cost['calls']:,} calls and about {cost['seconds']:,} s {way}"
+        for way, cost in ways.items()
+        if cost
+    )
+    chosen = "in bulk, by import jobs" if route["in_bulk"] else "one by one"
+    left = "" if calls.remaining is None else f"; {calls.remaining:,} are left"
+    return [
+        f"Changes are written {chosen}: {route['because']}. Writing takes {costs}, if Ptolemy is "
+        f"as fast as is assumed here. The workspace was read {route['reading']}.",
+        f"{RUNS_A_MONTH} such runs, one each weekday of a month, would take {calls.month:,} calls"
+        f"{left}. How often this feed really runs is not known here.",
+    ]
 
 
 def _calls(result: SyncResult) -> str:

@@ -25,7 +25,7 @@ from armillary.sync.apply import as_done
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns
 from armillary.sync.outcome import Fate, Outcome
-from armillary.sync.plan import CHANGES, HELD, REJECTS, Change, Plan, sort_changes
+from armillary.sync.plan import CHANGES, HELD, IDENTIFIER, REJECTS, Change, Plan, sort_changes
 
 IDS_IN_ONE_REQUEST = 90
 """UUIDs a request asks for: 37 characters each, well below what addresses may hold."""
@@ -208,7 +208,8 @@ def _change(
 ) -> dict[str, Any]:
     return {
         "kind": kind,
-        "identifier": entry.identifier,
+        # A rename that is undone has, as every rename, the identifier it leads to.
+        "identifier": fields[IDENTIFIER][1] if IDENTIFIER in fields else entry.identifier,
         "id": row["id"] if row else entry.id,
         "row": None,
         "changed": [

@@ -7,19 +7,23 @@ from typing import Any
 
 import polars as pl
 
-from armillary.sync.plan import KINDS, FieldChange, Plan, iter_changes
+from armillary.sync.plan import KINDS, PLACE, FieldChange, Plan, iter_changes, renames_in
 
 
 def change_rows(plan: Plan, most: int) -> list[dict[str, Any]]:
     """The changes as table rows: archives first, because they are what hurts when wrong."""
     order = pl.col("kind").replace_strict({k: i for i, k in enumerate(reversed(KINDS))})
+    ordered = plan.changes.sort(order, maintain_order=True).with_row_index(PLACE)
+    # Renames before the other updates: they are few, and wrong ones hurt.
+    renamed = renames_in(ordered.drop(PLACE))[PLACE]
+    ordered = ordered.sort(order, ~pl.col(PLACE).is_in(renamed.implode()), maintain_order=True)
     rows = [
         {
             "change": change.kind,
             "identifier": change.identifier,
             "fields": "; ".join(_told(change.kind, entry) for entry in change.changed),
         }
-        for change in iter_changes(plan.changes.sort(order, maintain_order=True).head(most))
+        for change in iter_changes(ordered.head(most).drop(PLACE))
     ]
     return _with_rest(rows, plan.changes.height - most, "change")
 

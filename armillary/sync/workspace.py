@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from armillary.api.ptolemy import Ptolemy
 from armillary.errors import PagesLeadNowhere
 from armillary.feeds.definition import FeedDefinition
 from armillary.sync.bulk.exported import UNUSABLE, Exports, by_export
+from armillary.sync.bulk.pace import patience_seconds
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import InstrumentColumns, Scope, column, in_scope, scope_values
 from armillary.sync.ground import Ground
@@ -84,15 +84,21 @@ def read_workspace(
     way = "by pages"
     pages = math.ceil((before or 0) / PAGE_SIZE)
     if exports and before and by_export(definition.bulk, before, pages):
-        read = functools.partial(
-            exports.read,
+        expected = before
+        exports = exports.no_longer_than(patience_seconds(pages))
+        found, before, why = _exported(
             ptolemy,
-            types,
-            condition,
-            expected=before,
-            progress=lambda done, of=before: progress(done, of),
+            definition,
+            ground,
+            lambda: exports.read(
+                ptolemy,
+                types,
+                condition,
+                expected=expected,
+                progress=lambda done: progress(done, expected),
+            ),
+            expected,
         )
-        found, before, why = _exported(ptolemy, definition, ground, read, before)
         if found is not None:
             told = f"by an export job: {found.height:,} records, which are {pages:,} pages"
             return WorkspaceReading(active=found, trusted=True, way=told)

@@ -11,11 +11,21 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 import blocks
 from armillary.errors import ConfigurationError
 from armillary.feeds.loading import load_feed
-from blocks import BackupStore, CadenzaAccount, CadenzaFeed, FileFeed, PtolemyWorkspace
+from blocks import (
+    BackupStore,
+    CadenzaAccount,
+    CadenzaFeed,
+    FileFeed,
+    PtolemyWorkspace,
+    RestFeed,
+    SqlFeed,
+)
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VENUE = EXAMPLES / "venue-binance.yaml"
-FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE})
+REST = EXAMPLES / "vendor-rest.yaml"
+SQL = EXAMPLES / "vendor-sql.yaml"
+FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE, REST, SQL})
 ACCOUNT = CadenzaAccount(
     url="https://cadenza-api-uat.algo724.com", email="trader@example.com", password="practice"
 )
@@ -23,6 +33,8 @@ REGISTERED: list[type[Block]] = [
     PtolemyWorkspace,
     CadenzaAccount,
     FileFeed,
+    RestFeed,
+    SqlFeed,
     CadenzaFeed,
     BackupStore,
 ]
@@ -44,6 +56,8 @@ class TestBlocksAreInOrder(BlockStandardTestSuite):
         (PtolemyWorkspace, "ptolemy-workspace"),
         (CadenzaAccount, "cadenza-account"),
         (FileFeed, "file-feed"),
+        (RestFeed, "rest-feed"),
+        (SqlFeed, "sql-feed"),
         (CadenzaFeed, "cadenza-feed"),
         (BackupStore, "backup-store"),
     ],
@@ -71,6 +85,11 @@ def test_a_feed_block_and_a_feed_file_are_the_same_thing(path: Path) -> None:
     assert FileFeed.from_file(path).definition() == load_feed(path)
 
 
+def test_a_feed_of_a_service_or_a_query_and_its_file_are_the_same_thing() -> None:
+    assert RestFeed.from_file(REST).definition() == load_feed(REST)
+    assert SqlFeed.from_file(SQL).definition() == load_feed(SQL)
+
+
 def test_a_feed_of_a_venue_and_its_file_are_the_same_thing() -> None:
     feed = CadenzaFeed.from_file(VENUE, ACCOUNT)
     assert feed.definition() == load_feed(VENUE)
@@ -93,7 +112,12 @@ def test_a_misspelt_key_of_a_venue_is_no_key() -> None:
 
 @pytest.mark.parametrize(
     ("block", "first"),
-    [(FileFeed, ["name", "kind", "url"]), (CadenzaFeed, ["account", "name", "kind", "venue"])],
+    [
+        (FileFeed, ["name", "kind", "url"]),
+        (RestFeed, ["name", "kind", "url"]),
+        (SqlFeed, ["name", "kind", "query"]),
+        (CadenzaFeed, ["account", "name", "kind", "venue"]),
+    ],
 )
 def test_a_form_asks_for_the_source_before_the_mapping(
     block: type[Block], first: list[str]

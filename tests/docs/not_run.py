@@ -35,6 +35,10 @@ LOOKED_AT: dict[str, Covered] = {
     "prefect worker start": Covered(ENDS_NEVER, "tests/flows/test_deployments.py"),
     "prefect block register": Covered(OWN_SERVER, "tests/flows/test_deployments.py"),
     "prefect work-pool create": Covered(OWN_SERVER, "tests/flows/test_deployments.py"),
+    "prefect work-pool set-concurrency-limit": Covered(
+        OWN_SERVER, "tests/deploy/test_two_workers_hundred_feeds.py"
+    ),
+    "prefect gcl create": Covered(OWN_SERVER, "tests/flows/test_shared_limit.py"),
     "prefect deploy ": Covered(OWN_SERVER, "tests/flows/test_deployments.py"),
     "prefect deployment run": Covered(OWN_SERVER, "tests/browser"),
 }

@@ -23,8 +23,11 @@ import flows.verify_backup
 import tasks.compare_venue
 from armillary.errors import ArmillaryError
 from armillary.feeds.definition import FeedDefinition, FieldRule, Limits
+from armillary.feeds.sanity_definition import Sanity
 from armillary.feeds.loading import load_feed
 from armillary.feeds.reading import read_feed
+from armillary.feeds.rest_definition import Paging, RestSource
+from armillary.feeds.sql_definition import SqlSource
 from armillary.runs.record import APPROVAL_HOURS, Done, Head
 from armillary.settings import Settings
 from armillary.sync.canonical import DataType
@@ -121,13 +124,15 @@ def test_no_setting_is_described_that_is_not_there() -> None:
 # Feed definition
 
 
-@pytest.mark.parametrize("model", [FeedDefinition, FieldRule, Limits])
+@pytest.mark.parametrize(
+    "model", [FeedDefinition, FieldRule, Limits, Sanity, RestSource, Paging, SqlSource]
+)
 def test_every_key_of_a_feed_is_described(model: type[BaseModel]) -> None:
     rows = table_rows(reference("feed-definition.md"))
     assert [name for name in names_of(model) if name not in rows] == []
 
 
-@pytest.mark.parametrize("model", [FeedDefinition, Limits])
+@pytest.mark.parametrize("model", [FeedDefinition, Limits, Sanity])
 def test_the_defaults_of_a_feed_are_the_described_ones(model: type[BaseModel]) -> None:
     rows = table_rows(reference("feed-definition.md"))
     for name, field in model.model_fields.items():

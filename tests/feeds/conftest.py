@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.feeds.rest_vendor import RestVendor, rest_vendor
 from tests.feeds.vendor import Vendor
 
 
@@ -17,3 +19,10 @@ def vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Vendor:
 def shared_vendor(tmp_path_factory: pytest.TempPathFactory) -> Vendor:
     """For property tests, which may not start from a fresh folder each time."""
     return Vendor(tmp_path_factory.mktemp("vendor"))
+
+
+@pytest.fixture(scope="module")
+def rest_server() -> Iterator[RestVendor]:
+    """One REST vendor for the tests of a file."""
+    with rest_vendor() as started:
+        yield started

@@ -10,6 +10,7 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def test_packed_files_read_as_plain_ones(vendor: Vendor) -> None:
         "asx.csv.bz2": bz2.compress(HEADER + ROWS),
         "asx.csv.xz": lzma.compress(HEADER + ROWS),
         "asx.csv.zip": zipped(asx=HEADER + ROWS),
+        "asx.csv.zst": zstandard.compress(HEADER) + zstandard.compress(ROWS),
     }.items():
         assert identifiers(vendor.read(content, url)) == ["A.xasx", "B.xasx"]
 
@@ -72,8 +74,9 @@ def test_packed_files_read_as_plain_ones(vendor: Vendor) -> None:
         ("asx.csv.bz2", bz2.compress(HEADER + ROWS)),
         ("asx.csv.xz", lzma.compress(HEADER + ROWS)),
         ("asx.csv.zip", zipped(asx=HEADER + ROWS)),
+        ("asx.csv.zst", zstandard.compress(HEADER + ROWS)),
     ],
-    ids=["gzip", "bzip2", "xz", "zip"],
+    ids=["gzip", "bzip2", "xz", "zip", "zstd"],
 )
 def test_f04_a_packed_file_cut_at_any_byte_is_refused(
     vendor: Vendor, url: str, packed: bytes
@@ -188,6 +191,16 @@ TABLE = (HEADER + "A,xasx,Société Générale,AU1,100\n".encode()).decode()
 def test_f10_configured_encoding(vendor: Vendor, encoding: str) -> None:
     reading = vendor.read(TABLE.encode(encoding), encoding=encoding)
     assert reading.records["name"].to_list() == ["Société Générale"]
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "utf-16", "gb18030"])
+def test_f10_encodings_of_the_east(vendor: Vendor, encoding: str) -> None:
+    # In Shift JIS the second byte of a letter may be that of a backslash or a pipe.
+    row = "7203,xtks,トヨタ自動車ソ表,JP1,100\n"
+    reading = vendor.read(
+        HEADER.decode().encode(encoding) + row.encode(encoding), encoding=encoding
+    )
+    assert reading.records["name"].to_list() == ["トヨタ自動車ソ表"]
 
 
 def test_f10_a_utf8_mark_is_tolerated(vendor: Vendor) -> None:

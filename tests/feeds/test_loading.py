@@ -6,7 +6,17 @@ import pytest
 from pydantic import BaseModel
 
 from armillary.errors import ConfigurationError
-from armillary.feeds import CadenzaDefinition, FieldRule, FileDefinition, Limits, load_feed
+from armillary.feeds import (
+    CadenzaDefinition,
+    FieldRule,
+    FileDefinition,
+    Limits,
+    RestDefinition,
+    SqlDefinition,
+    load_feed,
+)
+from armillary.feeds.rest_definition import Paging
+from armillary.feeds.sql_definition import Freshness
 
 PLAIN = """\
 name: vendor-asx
@@ -68,6 +78,7 @@ def test_limits_are_those_of_the_design() -> None:
         "max_create_share": 0.5,
         "max_creates": 5000,
         "max_restores": 200,
+        "max_renames": 50,
         "max_shrink_share": 0.3,
         "min_records": 1,
         "max_reject_share": 0.05,
@@ -152,16 +163,39 @@ def test_a_relative_address_is_taken_from_the_folder_of_the_file(
             "fields.isin.from is missing; fields.isin.form is not a known key: did you mean from? "
             "Allowed: from, blank, map",
         ),
-        (PLAIN + "kind: sql\n", "kind 'sql' is not known here; known: file, cadenza"),
+        (PLAIN + "kind: ftp\n", "kind 'ftp' is not known here; known: file, rest, sql, cadenza"),
         (
-            PLAIN + "format: xlsx\n",
-            "format 'xlsx' is not known here; known: csv, json, ndjson, parquet",
+            PLAIN + "format: xml\n",
+            "format 'xml' is not known here; known: csv, json, ndjson, parquet, xlsx",
         ),
         (
-            PLAIN.replace("url: equities.csv.gz", "kind: sql\nvenue: BINANCE"),
-            "kind 'sql' is not known here; known: file, cadenza",
+            PLAIN.replace("url: equities.csv.gz", "kind: ftp\nvenue: BINANCE"),
+            "kind 'ftp' is not known here; known: file, rest, sql, cadenza",
         ),
-        (PLAIN + "kind: [file]\n", "kind '['file']' is not known here; known: file, cadenza"),
+        (
+            PLAIN + "kind: [file]\n",
+            "kind '['file']' is not known here; known: file, rest, sql, cadenza",
+        ),
+        (
+            PLAIN.replace("url: equities.csv.gz", "kind: sql\nurl: postgresql://u:hunter2@h/d"),
+            "url holds a password as a rule, which belongs in no file: put the address into an "
+            "environment variable, and name that in url_variable",
+        ),
+        (
+            PLAIN.replace(
+                "url: equities.csv.gz", "kind: sql\nquery: SELECT 1\nfreshness: {col: a}"
+            ),
+            "freshness.column is missing; freshness.max_age_hours is missing; freshness.col is not "
+            "a known key: did you mean column? Allowed: column, max_age_hours",
+        ),
+        (
+            PLAIN.replace("equities.csv.gz", "https://h/x\nkind: rest\nparams: {size: 10}"),
+            'params.size is 10 without quotes (line 4), which YAML reads as a number: write "10"',
+        ),
+        (
+            PLAIN.replace("equities.csv.gz", "https://h/x\nkind: rest\npaging: {style: pages}"),
+            "paging.style 'pages' is not known here; known: none, page, offset, cursor, link",
+        ),
         (
             PLAIN + "venue: BINANCE\n",
             "venue is a key of kind cadenza, and this definition is of kind file: take the line "
@@ -219,7 +253,7 @@ def test_a_relative_address_is_taken_from_the_folder_of_the_file(
         (
             PLAIN.replace("csv.gz", "txt.gz"),
             "format cannot be told from the end of the address; set it to one of: csv, json, "
-            "ndjson, parquet",
+            "ndjson, parquet, xlsx",
         ),
         (
             PLAIN + 'delimiter: "||"\n',
@@ -259,10 +293,22 @@ def test_the_address_is_kept_out_of_texts(feed_file: Path) -> None:
     secret = PLAIN.replace("equities.csv.gz", "https://me:hunter2@drop.example/a.csv?token=hunter2")
     feed_file.write_text(secret)
     assert "hunter2" not in repr(load_feed(feed_file))
-    assert "hunter2" not in complaint(feed_file, secret.replace("a.csv", "a") + "kind: sql\n")
+    assert "hunter2" not in complaint(feed_file, secret.replace("a.csv", "a") + "kind: rest\n")
 
 
-@pytest.mark.parametrize("model", [FileDefinition, CadenzaDefinition, Limits, FieldRule])
+@pytest.mark.parametrize(
+    "model",
+    [
+        FileDefinition,
+        RestDefinition,
+        Paging,
+        SqlDefinition,
+        Freshness,
+        CadenzaDefinition,
+        Limits,
+        FieldRule,
+    ],
+)
 def test_every_field_has_a_title_and_a_description(model: type[BaseModel]) -> None:
     schema = model.model_json_schema(by_alias=True)
     for key, field in schema["properties"].items():

@@ -119,7 +119,7 @@ def test_packed_by_name_only(vendor: Vendor) -> None:
 
 
 def test_f24_more_than_a_feed_may_hold(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("armillary.feeds.source.MAX_BYTES", 2 * 1024**2)
+    monkeypatch.setattr("armillary.feeds.remote.place.MAX_BYTES", 2 * 1024**2)
     vendor.delivers(bytes(5 * 1024**2), "asx.csv")
     with pytest.raises(FeedRefused, match=r"asx\.csv holds more than 2 MiB: it is damaged, or has"):
         fetch("asx.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
 from typing import Any
@@ -20,13 +21,16 @@ _STYLES = (
     '<xf numFmtId="22" applyNumberFormat="1"/></cellXfs></styleSheet>'
 )
 _HIDDEN = 'state="hidden"'
-_FIRST_DAY = datetime(1899, 12, 30)
+_FIRST_DAY = datetime.fromisoformat("1899-12-30")
 
 Rows = Sequence[Sequence[Any]]
 
 
-class Wrong(str):
+@dataclass(frozen=True)
+class Wrong:
     """An error that a formula gave, such as ``#N/A``."""
+
+    said: str
 
 
 def workbook(sheets: Mapping[str, Rows], hidden: Sequence[str] = ()) -> bytes:
@@ -38,7 +42,8 @@ def workbook(sheets: Mapping[str, Rows], hidden: Sequence[str] = ()) -> bytes:
         for n, name in zip(numbers, sheets, strict=True)
     )
     related = "".join(
-        f'<Relationship Id="rId{n}" Type="{_RELATIONS}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        f'<Relationship Id="rId{n}" Type="{_RELATIONS}/worksheet" '
+        f'Target="worksheets/sheet{n}.xml"/>'
         for n in numbers
     )
     styled = f'<Relationship Id="rIdS" Type="{_RELATIONS}/styles" Target="styles.xml"/>'
@@ -87,7 +92,7 @@ def _letters(column: int) -> str:
     return text
 
 
-def _cell(place: str, value: Any) -> str:
+def _cell(place: str, value: Any) -> str:  # noqa: PLR0911 -- one for each kind of value
     match value:
         case None:
             return ""
@@ -100,7 +105,7 @@ def _cell(place: str, value: Any) -> str:
             days = value.toordinal() - _FIRST_DAY.toordinal()
             return f'<c r="{place}" s="1"><v>{days}</v></c>'
         case Wrong():
-            return f'<c r="{place}" t="e"><v>{escape(value)}</v></c>'
+            return f'<c r="{place}" t="e"><v>{escape(value.said)}</v></c>'
         case str():
             return f'<c r="{place}" t="inlineStr"><is><t>{escape(value)}</t></is></c>'
     return f'<c r="{place}"><v>{value}</v></c>'

@@ -79,7 +79,13 @@ def test_f05_an_older_delivery_again_waits_for_a_person(
     first = result_of(run_sync(sim, monday))
     second = result_of(run_sync(sim, tuesday))
     assert second.state == "Completed"
-    assert result_of(run_sync(sim, tuesday)).warnings == (), "the latest one again is no accident"
+    again = result_of(run_sync(sim, tuesday))
+    [said] = [warning for warning in again.warnings if "once more" in warning]
+    assert said.startswith(
+        "Look at the delivery: it is the last good delivery once more: the content is that of run "
+        f"{second.run_id}, applied on 20"
+    )
+    assert again.state == "Completed", "the latest one again is no accident"
     before = sim.digest()
 
     sim.reset_calls()

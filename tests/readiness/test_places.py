@@ -73,6 +73,17 @@ def test_a_feed_whose_fields_are_missing_is_told(ptolemy: Ptolemy) -> None:
     assert told.found == "type equity has no field colour"
 
 
+def test_a_trading_calendar_that_nobody_knows_is_told(ptolemy: Ptolemy) -> None:
+    feed = vendor(Path("v.csv"), sanity={"calendar": "XASY"})
+    told = check_feed(ptolemy, "demo", feed)
+    assert (told.level, told.found.split(".")[0]) == (
+        Level.FAILED,
+        "There is no trading calendar 'XASY'",
+    )
+    known = vendor(Path("v.csv"), sanity={"calendar": "XASX"})
+    assert check_feed(ptolemy, "demo", known).level is Level.OK
+
+
 def test_a_scratch_workspace_is_fenced_and_empty(sim: Simulator, ptolemy: Ptolemy) -> None:
     wrong = check_scratch(ptolemy, "demo", "*scratch*", BLOCK)
     assert (wrong.subject, wrong.level) == (f"{BLOCK}, for drills", Level.FAILED)

@@ -10,9 +10,12 @@ import pytest
 from tests import conftest
 
 
-def needed(programs: Sequence[str], packages: Sequence[str]) -> None:
-    """Skip the test where one is missing; fail it where ARMILLARY_REQUIRE_REAL=1 asks for them."""
-    missing = [program for program in programs if shutil.which(program) is None]
+def needed(programs: Sequence[str], packages: Sequence[str], path: str | None = None) -> None:
+    """Skip the test where one is missing; fail it where ARMILLARY_REQUIRE_REAL=1 asks for them.
+
+    ``path`` is where to look, as in PATH; None: in PATH itself.
+    """
+    missing = [program for program in programs if shutil.which(program, path=path) is None]
     if not missing:
         return
     words = (

@@ -27,7 +27,7 @@ def checked_host_key(written: str) -> str:
     length = int.from_bytes(blob[:_LENGTH_BYTES], "big")
     if not kind or blob[_LENGTH_BYTES : _LENGTH_BYTES + length] != kind.encode():
         raise ValueError(
-            "host_key is no key of a server; it looks like \"ssh-ed25519 AAAAC3Nz…\", the last two "
+            'host_key is no key of a server; it looks like "ssh-ed25519 AAAAC3Nz…", the last two '
             "words of a line that ssh-keyscan prints"
         )
     return written.strip()
@@ -75,9 +75,12 @@ def other_key(host: str, shown_kind: str, shown_blob: bytes) -> Unreachable:
 def _refusing() -> type[paramiko.MissingHostKeyPolicy]:
     import paramiko  # noqa: PLC0415
 
-    class Refusing(paramiko.MissingHostKeyPolicy):
+    class Refusing(paramiko.MissingHostKeyPolicy):  # type: ignore[misc] # untyped
         def missing_host_key(
-            self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+            self,
+            client: paramiko.SSHClient,  # noqa: ARG002 -- of the class it extends
+            hostname: str,
+            key: paramiko.PKey,
         ) -> None:
             raise Unreachable(
                 f"{hostname.strip('[]').replace(']:', ':')} shows a host key that the feed does "

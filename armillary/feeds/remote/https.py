@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import httpx
@@ -23,6 +26,7 @@ from armillary.proxies import proxy_for
 
 _MOST_REDIRECTS = 5
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _TIMEOUT = {
     "connect": CONNECT_SECONDS,
     "read": IDLE_SECONDS,
@@ -44,10 +48,12 @@ class HttpsPlace:
         _refuse_open_text(self._url)
         self._wanted = _header(credentials, self._url)
         self._transport = httpx.HTTPTransport(
-            verify=httpx.create_ssl_context(), proxy=proxy_for(url), trust_env=False
+            verify=_trusted(*map(os.environ.get, _AUTHORITIES)),
+            proxy=proxy_for(url),
+            trust_env=False,
         )
 
-    def list(self, prefix: str) -> list[Entry]:  # noqa: ARG002 -- of the protocol
+    def entries(self, prefix: str) -> list[Entry]:  # noqa: ARG002 -- of the protocol
         """A web server has no list of its files."""
         raise Unusable(
             "a web server has no list of its files, so a pattern cannot be looked up there; name "
@@ -60,7 +66,8 @@ class HttpsPlace:
             if answer.status_code != httpx.codes.OK:
                 return None
             headers = answer.headers
-        length = headers.get("content-length", "")
+        # What is packed for the journey has another length here.
+        length = headers.get("content-length", "") if _as_sent(headers, name) else ""
         return Entry(
             name,
             size_bytes=int(length) if length.isdecimal() else None,
@@ -71,11 +78,8 @@ class HttpsPlace:
         """The whole content, as it is packed by its name."""
         with self._answer("GET", name) as answer:
             _refuse_status(answer.status_code)
-            packed = answer.headers.get("content-encoding", "identity").lower()
+            raw = _as_sent(answer.headers, name)
             try:
-                # Some servers say of a file that is packed by its name that it is packed for the
-                # journey: unpacked here it would not be what its name says.
-                raw = packed == "identity" or name.lower().endswith((".gz", ".zst"))
                 return gathered(answer.iter_raw() if raw else answer.iter_bytes())
             except (httpx.TransportError, httpx.DecodingError) as error:
                 found = Lost(type(error).__name__)
@@ -125,6 +129,21 @@ class HttpsPlace:
             answer.request = request
             return answer
         raise found
+
+
+@cache
+def _trusted(*authorities: str | None) -> ssl.SSLContext:  # noqa: ARG001 -- what it depends on
+    """Made once, because to read all authorities takes longer than to read most files."""
+    return httpx.create_ssl_context()
+
+
+def _as_sent(headers: httpx.Headers, name: str) -> bool:
+    """Some servers say of a file that is packed by its name that it is packed for the journey.
+
+    Unpacked here it would not be what its name says.
+    """
+    packed = headers.get("content-encoding", "identity").lower() != "identity"
+    return not packed or name.lower().endswith((".gz", ".zst"))
 
 
 def _refuse_open_text(url: SplitResult) -> None:

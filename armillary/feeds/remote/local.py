@@ -18,7 +18,7 @@ class LocalPlace:
     def __init__(self, path: str) -> None:
         self._folder = Path(path).parent
 
-    def list(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so; links among them, marked as what they are."""
         if not self._folder.is_dir():
             return []

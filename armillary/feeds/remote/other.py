@@ -27,7 +27,7 @@ class OtherPlace:
             raise Unusable(str(error)) from None
         self._folder = path.rpartition("/")[0]
 
-    def list(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so."""
         found = self._files.ls(self._folder or "/", detail=True)
         entries = [_entry(each["name"].rstrip("/").rpartition("/")[2], each) for each in found]
@@ -44,7 +44,7 @@ class OtherPlace:
             return limited(stream, expected_bytes)
 
     def close(self) -> None:
-        """fsspec keeps its own connections."""
+        """Nothing: fsspec keeps its own connections."""
 
 
 def _entry(name: str, info: dict[str, Any]) -> Entry:

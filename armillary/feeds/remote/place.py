@@ -66,7 +66,7 @@ class Place(Protocol):
     settle_seconds: float
     """Between two looks at a file, unless the feed says otherwise: 0 where a file appears whole."""
 
-    def list(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so, in any order."""
         ...
 

@@ -40,9 +40,9 @@ class S3Place:
         self._client = _client(credentials)
         self._etags: dict[str, str] = {}
 
-    def list(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[Entry]:
         """Objects right under the prefix whose name starts so."""
-        return list(_worded(self._listed, prefix))
+        return cast("list[Entry]", _worded(self._listed, prefix))
 
     def describe(self, name: str) -> Entry:
         """The object as it is now."""

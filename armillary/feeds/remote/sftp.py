@@ -59,7 +59,7 @@ class SftpPlace:
             self._client.close()
             raise
 
-    def list(self, prefix: str) -> list[Entry]:
+    def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so; links among them, marked as what they are."""
         with _worded():
             return [

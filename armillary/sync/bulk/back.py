@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from armillary.feeds.identifiers import folded
 from armillary.sync.frames import BASE_SCHEMA
 from armillary.sync.ground import Ground
 from armillary.sync.outcome import Echo, Fate, Outcome
-from armillary.sync.plan import Change, iter_changes
+from armillary.sync.plan import CHANGES, Change, iter_changes
 
 PLACE = "place"
 FOUND = "found"
 STORED = "stored"
+_KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,13 @@ def compare_back(carried: pl.DataFrame, stored: pl.DataFrame, ground: Ground) ->
         stored: instruments of the workspace, active ones (shape: ``frames``).
         ground: the type that was meant.
     """
-    placed = carried.with_row_index(PLACE)
+    # Some services store an identifier in another case (contract N3): it is the same record.
+    placed = carried.with_row_index(PLACE).with_columns(_key())
     mine = stored.filter(pl.col("type").is_in([ground.type_id, ground.type_identifier, ""]))
     # Two active ones of one identifier: neither is known to be the one that was written.
-    mine = mine.unique("identifier", keep="none", maintain_order=True)
+    mine = mine.with_columns(_key()).unique(_KEY, keep="none", maintain_order=True)
     found = placed.join(
-        mine.select("identifier", pl.col("id").alias(FOUND)),
-        on="identifier",
-        how="left",
-        maintain_order="left",
+        mine.select(_KEY, pl.col("id").alias(FOUND)), on=_KEY, how="left", maintain_order="left"
     )
     # An update is of one instrument, whoever has its identifier now (contract D5).
     there = pl.col(FOUND).is_not_null() & (pl.col("id").is_null() | (pl.col("id") == pl.col(FOUND)))
@@ -61,24 +61,26 @@ def compare_back(carried: pl.DataFrame, stored: pl.DataFrame, ground: Ground) ->
     present = found.filter(there).join(wrong, on=PLACE, how="left", maintain_order="left")
     is_wrong = pl.col(STORED).is_not_null()
     return Back(
-        right=present.filter(~is_wrong).drop(STORED),
-        otherwise=present.filter(is_wrong),
-        absent=found.filter(~there.fill_null(value=False)).drop(FOUND),
+        right=present.filter(~is_wrong).drop(STORED, _KEY),
+        otherwise=present.filter(is_wrong).drop(_KEY),
+        absent=found.filter(~there.fill_null(value=False)).drop(FOUND, _KEY),
     )
+
+
+def _key() -> pl.Expr:
+    return folded(pl.col("identifier")).alias(_KEY)
 
 
 def _wrong(placed: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
     """By place, the fields that hold another value than was sent."""
-    entries = placed.select(PLACE, "identifier", "changed").explode("changed").unnest("changed")
+    entries = placed.select(PLACE, _KEY, "changed").explode("changed").unnest("changed")
     found = []
     for field in stored.columns:
-        if field in BASE_SCHEMA and field != "name":
+        if field == _KEY or (field in BASE_SCHEMA and field != "name"):
             continue
         of_field = entries.filter(pl.col("field") == field)
         found.append(
-            of_field.join(
-                stored.select("identifier", pl.col(field).alias(STORED)), on="identifier"
-            )
+            of_field.join(stored.select(_KEY, pl.col(field).alias(STORED)), on=_KEY)
             .filter(pl.col("after") != pl.col(STORED))
             .select(PLACE, "field", pl.col("after").alias("wanted"), STORED)
         )
@@ -93,7 +95,7 @@ def _wrong(placed: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
 def applied(frame: pl.DataFrame) -> list[tuple[Change, Outcome]]:
     """Changes that stand there as applied ones; what is stored otherwise as echoes."""
     echoes = frame[STORED].to_list() if STORED in frame.columns else [()] * frame.height
-    changes = iter_changes(frame.select("kind", "identifier", "id", "row", "changed"))
+    changes = iter_changes(frame.select(list(CHANGES)))
     return [
         (
             change,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -59,6 +59,10 @@ class Exports:
     deadline_seconds: float = 7200.0
     go_on: Callable[[], None] = _go_on
     clock: Clock = field(default_factory=SystemClock)
+
+    def no_longer_than(self, seconds: float) -> Exports:
+        """The same with less patience, for whoever has another way to go."""
+        return replace(self, deadline_seconds=min(self.deadline_seconds, seconds))
 
     def read(
         self,

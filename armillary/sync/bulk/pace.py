@@ -21,6 +21,9 @@ IN_FLIGHT = 10
 
 LONGEST_FIRST_POLL_SECONDS = 10.0
 
+LEAST_PATIENCE_SECONDS = 120.0
+TIMES_AS_LONG = 4
+
 LEAST_POLLS = 2
 """A job is seldom done when it is asked for the first time."""
 
@@ -53,6 +56,14 @@ def job_calls(rows: int) -> int:
 def job_seconds(rows: int) -> float:
     """Seconds one job is thought to take."""
     return rows / ROWS_PER_SECOND
+
+
+def patience_seconds(calls: int) -> float:
+    """How long a job may take that stands for so many requests, one after another.
+
+    An export nobody works on must not keep a run for hours that pages could have read in minutes.
+    """
+    return max(LEAST_PATIENCE_SECONDS, TIMES_AS_LONG * calls * ANSWER_SECONDS)
 
 
 def request_seconds(calls: int) -> float:

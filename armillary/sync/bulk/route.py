@@ -58,6 +58,8 @@ class Route:
     most_repairs: int
     """With more changes left undone by imports than this the run stops: what is left is too much
     to be written one by one unseen."""
+    most_calls: int | None = None
+    """With imports that do not carry updates, so many may be written one by one; None: all."""
     reading: str = ""
     """How the workspace was read, in words."""
 
@@ -104,7 +106,14 @@ def split(changes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def choose(
-    changes: pl.DataFrame, bulk: Bulk, *, may_spend: int | None, deliveries: int, reading: str = ""
+    changes: pl.DataFrame,
+    bulk: Bulk,
+    *,
+    may_spend: int | None,
+    deliveries: int,
+    overage: bool = False,
+    trusted: bool = True,
+    reading: str = "",
 ) -> Route:
     """Choose the way.
 
@@ -113,6 +122,9 @@ def choose(
         bulk: the feed's word on it.
         may_spend: calls that may be spent on writing; None where nobody knows.
         deliveries: webhook deliveries that writing causes either way; they cost calls, too.
+        overage: whether calls beyond those may be spent and are billed.
+        trusted: whether the workspace was read reliably: else a create might be of what exists,
+            and an import would make it the feed's.
         reading: how the workspace was read, in words.
     """
     carried, rest = split(changes)
@@ -125,9 +137,11 @@ def choose(
         seconds = job_seconds(2 * carried.height) + request_seconds(_sum(others))
         cost = Cost(_sum(jobs) + _sum(others), math.ceil(seconds) + 1)
         writing = {**others, **jobs}
-    in_bulk, because = _chosen(
-        bulk, carried.height, single, cost, may_spend=may_spend, deliveries=deliveries
-    )
+    in_bulk, because = False, "the workspace could not be read reliably"
+    if trusted:
+        in_bulk, because = _chosen(
+            bulk, carried.height, single, cost, may_spend=may_spend, deliveries=deliveries
+        )
     return Route(
         in_bulk=in_bulk,
         because=because,
@@ -135,6 +149,7 @@ def choose(
         bulk=cost,
         writing=writing if in_bulk else alone,
         most_repairs=max(bulk.from_changes, FEWEST_UPDATES),
+        most_calls=None if overage or may_spend is None else max(0, may_spend - deliveries),
         reading=reading,
     )
 

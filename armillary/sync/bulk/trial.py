@@ -12,7 +12,7 @@ from typing import Any
 
 from armillary.api.envelope import reference
 from armillary.sync.canonical import DataType
-from armillary.sync.frames import FIELD, canonical_text, snapshot, text_of
+from armillary.sync.frames import FIELD, InstrumentColumns, snapshot, text_of
 from armillary.sync.plan import Change
 
 Row = Mapping[str, Any]
@@ -46,12 +46,7 @@ def judge_trial(
             f"the import of {change.identifier} changed what its row did not say: {names}",
             _body(lost),
         )
-    undone = [
-        entry.field.removeprefix(FIELD)
-        for entry in change.changed
-        if canonical_text(after, entry.field, data_types)
-        not in {entry.after, *_moved(before, after, entry.field, data_types)}
-    ]
+    undone = _undone(change, before, after, data_types)
     if undone:
         return Trial(
             f"the import of {change.identifier} did not change what is there: {', '.join(undone)}"
@@ -59,17 +54,29 @@ def judge_trial(
     return Trial()
 
 
-def _moved(
-    before: Row, after: Row, field: str, data_types: Mapping[str, DataType]
-) -> tuple[str, ...]:
-    """The value after, if it is another than before: stored otherwise than sent, but stored."""
-    now = canonical_text(after, field, data_types)
-    return () if now == canonical_text(before, field, data_types) else (now,)
+def _undone(
+    change: Change, before: Row, after: Row, data_types: Mapping[str, DataType]
+) -> list[str]:
+    """Fields that stand as before; stored otherwise than sent is stored, too."""
+    columns = InstrumentColumns(
+        {key: kind for key, kind in data_types.items() if FIELD + key in _fields(change)}
+    )
+    columns.add([{**before, "id": "before"}, {**after, "id": "after"}])
+    then, now = columns.frame().rows(named=True)
+    return [
+        entry.field.removeprefix(FIELD)
+        for entry in change.changed
+        if now[entry.field] != entry.after and now[entry.field] == then[entry.field]
+    ]
+
+
+def _fields(change: Change) -> set[str]:
+    return {entry.field for entry in change.changed}
 
 
 def _lost(change: Change, before: Row, after: Row) -> dict[str, Any]:
     """What is another value now although nobody wanted that, with what stood there."""
-    wanted = {entry.field for entry in change.changed}
+    wanted = _fields(change)
     values, now = snapshot(before), snapshot(after)
     lost: dict[str, Any] = {
         FIELD + key: value

@@ -1,0 +1,206 @@
+"""Writing by import jobs: what they need on the machine they are run from, and their steps.
+
+ready        imports that are under way end first: what they store is not sent again
+try_update   one update alone, if any is to go this way
+send         file after file
+read_back    what stands there now, by one export
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from armillary import progress
+from armillary.api.models import Page
+from armillary.api.paging import read_all
+from armillary.api.ptolemy import Ptolemy
+from armillary.errors import RequestRejected
+from armillary.restore.importing import Imported, ImportJobs, reasons_by_row
+from armillary.restore.split import MOST_BYTES, Part
+from armillary.sync.bulk.back import Back, compare_back
+from armillary.sync.bulk.exported import RESOURCE, UNUSABLE, Exports, among
+from armillary.sync.bulk.pace import patience_for
+from armillary.sync.bulk.rows import Present, files
+from armillary.sync.bulk.trial import Trial, judge_trial
+from armillary.sync.canonical import DataType
+from armillary.sync.frames import FIELD, InstrumentColumns
+from armillary.sync.ground import Ground
+from armillary.sync.plan import CHANGES, Change, iter_changes
+from armillary.sync.workspace import PAGE_SIZE
+
+
+@dataclass
+class Sent:
+    """How far the sending came."""
+
+    rows: int = 0
+    """Of the changes, from the first: those whose file was sent, or was about to be."""
+    files: int = 0
+    broke: bool = False
+    """A job did not end well: what is missing is worth another import."""
+    under_way: bool = False
+    """A job was given up that may still store rows: nothing of it is sent again."""
+
+    def __post_init__(self) -> None:
+        self.reasons: dict[int, str] = {}
+        """Why rows failed, by the place of the change."""
+        self.remarks: list[str] = []
+        """What the service said without naming a row."""
+
+    def take(self, part: Part, done: list[Imported]) -> None:
+        """Note what became of one file, sent as one or as several."""
+        self.files += len(done)
+        self.broke = self.broke or any(imported.broke for imported in done)
+        self.under_way = self.under_way or any(imported.under_way for imported in done)
+        self.reasons |= reasons_by_row(done, range(part.first_row, part.first_row + part.rows))
+        for imported in done:
+            self.remarks += imported.remarks
+
+
+class BulkImports:
+    """Brings creates and updates into a workspace by import jobs.
+
+    Args:
+        ptolemy: the client.
+        ground: type and data types of the plan.
+        jobs: submits files and waits; its patience is that of a small job.
+        exports: reads back.
+        present: what rows of updates have to have (``rows.present_values``).
+        folder: for files on their way; whoever made it removes it.
+        may_send: called before each file; raises when nothing more may be written.
+        most_bytes: of a file (contract section 13: 100 MB).
+    """
+
+    def __init__(
+        self,
+        ptolemy: Ptolemy,
+        ground: Ground,
+        jobs: ImportJobs,
+        exports: Exports,
+        present: Present,
+        *,
+        folder: Path,
+        may_send: Callable[[], None],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._ptolemy = ptolemy
+        self._ground = ground
+        self._jobs = jobs
+        self._exports = exports
+        self._present = present
+        self._folder = folder
+        self._may_send = may_send
+        self._most_bytes = most_bytes
+
+    def ready(self) -> int:
+        """Let imports end that are under way in the workspace; how many there were.
+
+        Raises:
+            JobOverdue: one of them does not end.
+        """
+        return self._jobs.wait_for_others()
+
+    def files(self, carried: pl.DataFrame) -> Iterator[Part]:
+        """The import files of changes (``rows.files``)."""
+        return files(carried, self._ground, self._present, self._folder, self._most_bytes)
+
+    def try_update(self, carried: pl.DataFrame) -> Trial:
+        """Import the first update of some changes alone, and look what became of the record.
+
+        What the import took is given back at once.
+
+        Raises:
+            RunStopped, ApiError: what ends the whole run.
+        """
+        updates = carried.filter(pl.col("kind") == "update").head(1)
+        [change] = iter_changes(updates)
+        record = change.id or change.identifier
+        sent = Sent()
+        try:
+            before = self._ptolemy.instruments.get(record)
+            for part in self.files(updates):
+                self.send(part, sent)
+            after = self._ptolemy.instruments.get(record)
+        except RequestRejected as error:
+            return Trial(f"{change.identifier} could not be looked at ({error.message})")
+        trial = judge_trial(change, before, after, self._ground.data_types)
+        if trial.put_back:
+            self._ptolemy.instruments.patch(record, trial.put_back)
+        if trial.why_not and (said := [*sent.reasons.values(), *sent.remarks]):
+            trial = replace(trial, why_not=f"{trial.why_not} ({said[0].removesuffix('.')})")
+        return trial
+
+    def send(self, part: Part, sent: Sent) -> None:
+        """Import one file.
+
+        Args:
+            part: the file.
+            sent: takes what became of it.
+
+        Raises:
+            RunStopped, ApiError: what ends the whole run; the file may have been taken.
+        """
+        with part as file:
+            self._may_send()
+            sent.rows = part.first_row + part.rows
+            jobs = self._jobs
+            patience = patience_for(
+                part.rows,
+                first_poll_seconds=jobs.patience.first_poll_seconds,
+                deadline_seconds=jobs.patience.deadline_seconds,
+            )
+            sent.take(part, replace(jobs, patience=patience).run(part, file, RESOURCE))
+
+    def read_back(self, carried: pl.DataFrame) -> Back:
+        """What stands there of some changes; by pages where an export does not tell it.
+
+        Raises:
+            ApiError: the workspace cannot be read.
+        """
+        types = self._types(carried)
+        condition = {"and": [{"field": "type_id", "op": "eq", "value": self._ground.type_id}]}
+        wanted = among(carried["identifier"].to_list())
+        try:
+            stored = self._exports.read(
+                self._ptolemy,
+                types,
+                condition,
+                expected=carried.height,
+                wanted=wanted,
+                progress=_reading,
+            )
+        except UNUSABLE:
+            stored = self._by_pages(types, condition)
+        return compare_back(carried, stored.filter(~pl.col("archived")), self._ground)
+
+    def _types(self, carried: pl.DataFrame) -> dict[str, DataType]:
+        """Data types of the fields that changes touch."""
+        entries = carried.select("changed").explode("changed").unnest("changed")
+        fields = sorted(entries["field"].drop_nulls().unique())
+        keys = [field.removeprefix(FIELD) for field in fields if field.startswith(FIELD)]
+        return {key: self._ground.data_types.get(key, DataType.TEXT) for key in keys}
+
+    def _by_pages(self, types: dict[str, DataType], condition: dict[str, Any]) -> pl.DataFrame:
+        def take(columns: InstrumentColumns, page: Page) -> None:
+            columns.take(page)
+            _reading(columns.rows)
+
+        return read_all(
+            lambda: self._ptolemy.instruments.filter_pages(filter=condition, limit=PAGE_SIZE),
+            lambda: InstrumentColumns(types),
+            take,
+        ).frame()
+
+
+def _reading(rows: int) -> None:
+    progress.say("reading back", rows)
+
+
+def first_of(changes: pl.DataFrame) -> Change:
+    """The first of some changes, as an example."""
+    return next(iter_changes(changes.head(1).select(list(CHANGES))))

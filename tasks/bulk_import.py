@@ -1,0 +1,192 @@
+"""Creates and updates by import jobs, read back, and mended one by one.
+
+Each job is a task run; it runs in the flow's own thread, so that whoever cancels the run has the
+job cancelled, too. What the workspace holds afterwards decides, not what a job says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+import polars as pl
+from prefect.logging import get_run_logger
+
+from armillary.backup.job_runner import Patience
+from armillary.errors import RunStopped
+from armillary.restore.importing import ImportJobs
+from armillary.restore.split import Part
+from armillary.runs.lease import Lease
+from armillary.settings import Settings
+from armillary.sync.bulk.back import Back
+from armillary.sync.bulk.bringing import Bringing, OneByOne, Writing
+from armillary.sync.bulk.exported import Exports
+from armillary.sync.bulk.imports import BulkImports, Sent, first_of
+from armillary.sync.bulk.route import Route
+from armillary.sync.bulk.rows import present_values
+from armillary.sync.bulk.trial import Trial
+from armillary.sync.ground import Ground
+from armillary.sync.judged import JudgedPlan
+from armillary.sync.outcome import Outcome
+from blocks.ptolemy import PtolemyWorkspace
+from tasks.boundary import step
+
+
+class Checked(Writing, Protocol):
+    """The plan being applied (``tasks.apply_changes.Applying``)."""
+
+    def may_write(self) -> bool:
+        """Whether the next write may start."""
+        ...
+
+
+class BulkRun:
+    """What the imports of one run need."""
+
+    def __init__(
+        self,
+        workspace: PtolemyWorkspace,
+        ground: Ground,
+        route: Route,
+        present: pl.DataFrame | None,
+        *,
+        run_id: str,
+        lease: Lease,
+    ) -> None:
+        self.route = route
+        self._workspace = workspace
+        self._ground = ground
+        self._present = present
+        self._run_id = run_id
+        self._lease = lease
+
+    @classmethod
+    def of(
+        cls,
+        workspace: PtolemyWorkspace,
+        ground: Ground,
+        judged: JudgedPlan,
+        *,
+        run_id: str,
+        lease: Lease,
+    ) -> BulkRun | None:
+        """For a plan that goes in bulk; None for one that does not."""
+        if judged.route is None or not judged.route.in_bulk:
+            return None
+        present = judged.present
+        return cls(workspace, ground, judged.route, present, run_id=run_id, lease=lease)
+
+    @contextmanager
+    def imports(self, applying: Checked) -> Iterator[BulkImports]:
+        """The steps, with a folder that is gone afterwards."""
+
+        def go_on() -> None:
+            if applying.breaker.stopped:
+                raise RunStopped(applying.breaker.stopped)
+            self._lease.check()
+
+        def may_send() -> None:
+            if not applying.may_write():
+                raise RunStopped(applying.breaker.stopped)
+
+        settings = Settings()
+        first, deadline = settings.poll_seconds, settings.job_seconds
+        with (
+            TemporaryDirectory(prefix="armillary-sync-") as name,
+            self._workspace.connect() as ptolemy,
+        ):
+            folder = Path(name)
+            jobs = ImportJobs(
+                ptolemy.imports,
+                Patience(first_poll_seconds=first, deadline_seconds=deadline),
+                go_on=go_on,
+                folder=folder,
+                run_id=self._run_id,
+                workspace_id=self._ground.workspace_id,
+                under_way=self._lease.under_way,
+                whose="sync",
+            )
+            yield BulkImports(
+                ptolemy,
+                self._ground,
+                jobs,
+                Exports(first, deadline, go_on),
+                present_values(self._present, self._ground),
+                folder=folder,
+                may_send=may_send,
+            )
+
+
+def bring_in_bulk(
+    bulk: BulkRun, applying: Checked, carried: pl.DataFrame, one_by_one: OneByOne
+) -> list[Outcome]:
+    """Bring creates and updates in by imports; each has exactly one outcome.
+
+    Args:
+        bulk: what imports need.
+        applying: the plan being applied.
+        carried: the changes that imports can carry (``route.split``).
+        one_by_one: writes what imports did not bring about.
+    """
+    with bulk.imports(applying) as imports:
+        bringing = Bringing(
+            _AsTasks(imports),
+            applying,
+            one_by_one,
+            most_repairs=bulk.route.most_repairs,
+            most_calls=bulk.route.most_calls,
+        )
+        return bringing.bring(carried)
+
+
+class _AsTasks:
+    """The steps of imports, each as a task run of this thread."""
+
+    def __init__(self, imports: BulkImports) -> None:
+        self._imports = imports
+        self.files = imports.files
+
+    def ready(self) -> None:
+        wait_for_imports(self._imports)
+
+    def try_update(self, carried: pl.DataFrame) -> Trial:
+        return try_update(self._imports, carried, label=first_of(carried).identifier)
+
+    def send(self, part: Part, sent: Sent) -> None:
+        label = f"{part.first_row + 1:,} to {part.first_row + part.rows:,}"
+        import_file(self._imports, part, sent, label=label)
+
+    def read_back(self, carried: pl.DataFrame) -> Back:
+        return read_back(self._imports, carried, label=f"{carried.height:,}")
+
+
+@step(name="wait", task_run_name="wait for imports under way")
+def wait_for_imports(imports: BulkImports) -> None:
+    """Let imports end that another run left: their rows are not sent again."""
+    count = imports.ready()
+    if count:
+        get_run_logger().info("Waited for %d imports that were under way", count)
+
+
+@step(name="try an import", task_run_name="try an import of {label}")
+def try_update(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Trial:
+    """Import one update alone, and look closely what became of the record."""
+    del label  # names the task run
+    return imports.try_update(carried)
+
+
+@step(name="import", task_run_name="import records {label}")
+def import_file(imports: BulkImports, part: Part, sent: Sent, *, label: str) -> None:
+    """Import one file and wait for its job."""
+    del label
+    imports.send(part, sent)
+
+
+@step(name="read back", task_run_name="read {label} records back")
+def read_back(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Back:
+    """Read what the workspace holds now of the changes that were sent."""
+    del label
+    return imports.read_back(carried)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import random
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from tests.feeds.vendor import Vendor, identifiers, reasons
+from tests.feeds.workbooks import Wrong, workbook
+
+HEADER: list[Any] = ["ticker", "mic", "name", "isin", "lot"]
+ROWS: list[list[Any]] = [["A", "xasx", "Alpha", "AU1", 100], ["B", "xasx", "Beta", "AU2", None]]
+
+
+def test_values_are_rendered_canonically(vendor: Vendor) -> None:
+    values: list[Any] = [
+        1, 1.5, 0.1, -0.0, 1e20, True, False, date(2026, 1, 31),
+        datetime.fromisoformat("2026-01-31T09:30"), " 007 ", "1.10", None,
+    ]  # fmt: skip
+    rows = [[f"T{number:02}", value] for number, value in enumerate(values)]
+    reading = vendor.read(
+        workbook({"S": [["ticker", "value"], *rows]}),
+        "asx.xlsx",
+        identifier="{ticker}",
+        name_template=None,
+        fields={"isin": "{value}"},
+    )
+    assert reading.records["field.isin"].to_list() == [
+        "1", "1.5", "0.1", "0", "100000000000000000000", "true", "false", "2026-01-31",
+        "2026-01-31T09:30:00", "007", "1.10", None,
+    ]  # fmt: skip
+
+
+def test_rows_have_the_numbers_that_excel_shows(vendor: Vendor) -> None:
+    sheet = [["As of today"], [], HEADER, ROWS[0], [], [*ROWS[1], None, "!"], ["C", "xasx", "X"]]
+    reading = vendor.read(workbook({"S": sheet}), "asx.xlsx", skip_lines=1)
+    assert reading.columns == tuple(HEADER)
+    assert reading.records["row"].to_list() == [4, 7]
+    assert reasons(reading)[6] == "text beyond the last of the 5 columns the header names"
+    assert reading.blank_rows == 1
+
+
+def test_f15_a_number_in_a_text_field_is_warned_of(vendor: Vendor) -> None:
+    sheet = [HEADER, ["A", "xasx", "Alpha", 20178, 100]]
+    reading = vendor.read(workbook({"S": sheet}), "asx.xlsx")
+    assert reading.warnings == (
+        "The column 'isin' holds numbers, not text, and makes the text field isin: leading zeros, "
+        "if it ever had any, are lost.",
+    )
+    assert reading.records["field.isin"].to_list() == ["20178"]
+
+
+def test_f15_a_code_that_excel_took_for_a_date_is_warned_of(vendor: Vendor) -> None:
+    sheet = [HEADER, *ROWS, [date(2026, 3, 1), "xasx", "March 1", "AU3", 1]]
+    reading = vendor.read(workbook({"S": sheet}), "asx.xlsx")
+    assert reading.warnings == (
+        "The column 'ticker' holds dates among its texts (rows 4): Excel makes a date of a code "
+        "such as MAR1.",
+    )
+    assert identifiers(reading) == ["A.xasx", "B.xasx", "2026-03-01.xasx"]
+
+
+def test_formulas_that_failed_are_warned_of(vendor: Vendor) -> None:
+    sheet = [HEADER, ["A", "xasx", "Alpha", Wrong("#N/A"), 100]]
+    reading = vendor.read(workbook({"S": sheet}), "asx.xlsx")
+    assert reading.records["field.isin"].to_list() == [None]
+    assert reading.warnings[0] == (
+        "The workbook holds formulas that failed, such as #N/A or #REF!; their cells are read as "
+        "blank."
+    )
+
+
+def test_which_sheet(vendor: Vendor) -> None:
+    two: dict[str, list[list[Any]]] = {"Disclaimer": [["No warranty"]], "Equities": [HEADER, *ROWS]}
+    assert vendor.refusal(workbook(two), "asx.xlsx") == (
+        "asx.xlsx has 2 sheets (Disclaimer, Equities): which one is meant, the feed definition has "
+        "to say, as in `sheet: Sheet1`."
+    )
+    assert vendor.refusal(workbook(two), "asx.xlsx", sheet="Equity") == (
+        "asx.xlsx has no sheet 'Equity', which the feed definition names. Its sheets: Disclaimer, "
+        "Equities."
+    )
+    assert identifiers(vendor.read(workbook(two), "asx.xlsx", sheet="Equities"))
+    assert identifiers(vendor.read(workbook(two, hidden=["Disclaimer"]), "asx.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("sheet", "said"),
+    [
+        ([], "asx.xlsx is empty: the sheet holds nothing but blanks."),
+        (
+            [HEADER],
+            "asx.xlsx has a header (ticker, mic, name, isin, lot) and not a single row.",
+        ),
+        (
+            [["ticker", None, "name"], ["A", "B", "C"]],
+            "asx.xlsx has no name for column 2 in its header (ticker, , name).",
+        ),
+        (
+            [["ticker", "ticker"], ["A", "B"]],
+            "asx.xlsx has the column 'ticker' twice in its header, as columns 1 and 2: which one "
+            "is meant cannot be told.",
+        ),
+        (
+            [["ticker", "mic", "name", "isin"], ["A", "x", "N", "I"]],
+            "asx.xlsx has no column 'lot', which the feed definition needs. Its columns: ticker, "
+            "mic, name, isin.",
+        ),
+    ],
+)
+def test_f02_f11_sheets_that_are_refused(vendor: Vendor, sheet: list[list[Any]], said: str) -> None:
+    assert vendor.refusal(workbook({"S": sheet}), "asx.xlsx") == said
+
+
+def test_f04_a_workbook_cut_anywhere_is_refused(vendor: Vendor) -> None:
+    content = workbook({"S": [HEADER, *ROWS]})
+    for length in random.Random(4).sample(range(len(content)), 40):
+        said = vendor.refusal(content[:length], "asx.xlsx")
+        assert "is cut off or damaged" in said or "is empty" in said
+
+
+def test_f04_a_flipped_byte_in_a_sheet_is_refused(vendor: Vendor) -> None:
+    content = bytearray(workbook({"S": [HEADER, *ROWS]}))
+    content[content.index(b"xl/worksheets/sheet1.xml") + 60] ^= 1
+    assert vendor.refusal(bytes(content), "asx.xlsx").startswith("asx.xlsx is a damaged workbook")
+
+
+def test_f24_a_workbook_made_to_fill_a_memory(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("armillary.feeds.remote.place.MAX_BYTES", 20_000)
+    rows = [["A", "xasx", "N" * 30_000, "AU1", 1]]
+    assert vendor.refusal(workbook({"S": [HEADER, *rows]}), "asx.xlsx").startswith(
+        "asx.xlsx holds more than 0 MiB: it is damaged"
+    )
+
+
+def test_what_is_no_workbook(vendor: Vendor) -> None:
+    assert "its content looks like an old Excel workbook" in vendor.refusal(
+        b"\xd0\xcf\x11\xe0" + bytes(600), "asx.xlsx"
+    )
