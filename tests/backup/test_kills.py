@@ -118,9 +118,7 @@ def test_p01_killed_at_a_step_and_started_again(
     place: BucketPlace,
     run_backup: RunBackup,
     runs_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ARMILLARY_LEASE_SECONDS", str(LEASE_SECONDS))
     # More than one part of an upload only where a second part has to be waited for.
     rows = seed(sim, 300, days=200 if step is uploading else 10)
     bucket = Bucket(place)

@@ -136,9 +136,7 @@ def test_a_killed_run_can_be_undone(
     run_revert: RunRevert,
     tmp_path: Path,
     runs_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ARMILLARY_LEASE_SECONDS", "3")
     sim.seed(seeded(YESTERDAY))
     before = {row["identifier"]: row for row in sim.state()["instruments"]}
     process = start(sim, feed_file(tmp_path), runs_folder)

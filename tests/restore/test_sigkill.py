@@ -70,7 +70,6 @@ def test_p01_killed_at_a_step_and_started_again(
     ends = lease.stat().st_mtime + LEASE_SECONDS * 1.25 + 0.5
     time.sleep(max(0.0, ends - time.time()))
 
-    monkeypatch.setenv("ARMILLARY_LEASE_SECONDS", str(LEASE_SECONDS))
     monkeypatch.setenv("ARMILLARY_POLL_SECONDS", "0.1")
     state = run_restore(target, place)
 

@@ -241,7 +241,7 @@ _IDS = st.sampled_from(["a", "b", "c", "d", "A", "B"])
 _VALUES = st.sampled_from([None, "", "1", "2"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     source=st.dictionaries(_IDS, _VALUES),
     active=st.dictionaries(_IDS, st.sampled_from(["", "1", "2"])),
