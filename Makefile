@@ -40,8 +40,7 @@ $(READY): requirements.lock pyproject.toml
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks docs_site .ci/audit.py
+	$(BIN)/mypy armillary blocks tasks flows cli simulator tests benchmarks docs_site .ci/audit.py
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/hadolint Dockerfile
@@ -68,7 +67,8 @@ LOCK := $(BIN)/pip-compile --quiet --allow-unsafe --no-strip-extras --generate-h
 
 lock: setup
 	$(LOCK) --upgrade --all-extras --output-file requirements.lock pyproject.toml
-	$(LOCK) --no-annotate --extra s3 --build-deps-for wheel --constraint requirements.lock \
+	$(LOCK) --no-annotate --extra postgresql --extra connector --extra calendars \
+		--build-deps-for wheel --constraint requirements.lock \
 		--output-file deploy/requirements.lock pyproject.toml
 
 clean:

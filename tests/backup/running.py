@@ -17,6 +17,10 @@ from tests.sync.chain import open_client
 
 WAIT_SECONDS = 60
 LEASE_SECONDS = 2.0
+NEXT_LEASE_SECONDS = 8.0
+"""Of the run here that goes on after one was killed: long enough for a busy machine."""
+FREE_SECONDS = LEASE_SECONDS + NEXT_LEASE_SECONDS / 4 + 0.5
+"""After its last sign of life so long nobody takes over the lease of a killed run."""
 PART_BYTES = 5 * 1024**2
 
 

@@ -20,7 +20,7 @@ from armillary.backup.verify import verify
 from simulator import Simulator
 from tests.backup.conftest import NAME, RunBackup
 from tests.backup.held_s3 import HeldS3, Matches
-from tests.backup.running import LEASE_SECONDS, in_time, jobs_of, start
+from tests.backup.running import FREE_SECONDS, NEXT_LEASE_SECONDS, in_time, jobs_of, start
 from tests.backup.workspace import seed
 
 if TYPE_CHECKING:
@@ -98,13 +98,14 @@ def after_the_manifest(sim: Simulator, s3_server: HeldS3) -> Iterator[Callable[[
         yield held.is_set
 
 
+long = pytest.mark.long
 STEPS = (
     submitted_and_not_answered,
-    answered_and_not_noted,
-    polling,
-    downloading,
+    pytest.param(answered_and_not_noted, marks=long),
+    pytest.param(polling, marks=long),
+    pytest.param(downloading, marks=long),
     uploading,
-    before_the_manifest,
+    pytest.param(before_the_manifest, marks=long),
     after_the_manifest,
 )
 
@@ -118,6 +119,7 @@ def test_p01_killed_at_a_step_and_started_again(
     place: BucketPlace,
     run_backup: RunBackup,
     runs_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # More than one part of an upload only where a second part has to be waited for.
     rows = seed(sim, 300, days=200 if step is uploading else 10)
@@ -133,6 +135,7 @@ def test_p01_killed_at_a_step_and_started_again(
     assert len(before) == (step is after_the_manifest), "nothing half-done is a backup"
     jobs_before = jobs_of(sim)
     wait_for_the_lease(runs_folder)
+    monkeypatch.setenv("ARMILLARY_LEASE_SECONDS", str(NEXT_LEASE_SECONDS))
 
     state = run_backup(sim, compression="none")
 
@@ -153,7 +156,7 @@ def test_p01_killed_at_a_step_and_started_again(
 def wait_for_the_lease(runs: Path) -> None:
     """A killed run's lease ends by itself; the next run must not start before."""
     [lease] = runs.rglob("leases/backup.json")
-    ends = lease.stat().st_mtime + LEASE_SECONDS * 1.25 + 0.5
+    ends = lease.stat().st_mtime + FREE_SECONDS
     time.sleep(max(0.0, ends - time.time()))
 
 

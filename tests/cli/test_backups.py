@@ -225,7 +225,7 @@ def test_s24_prune_ends_with_four_while_the_newest_is_not_whole(
     assert "--mode apply removes" not in held_back.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_verify_starts_a_server_of_its_own_where_none_is_configured(
     environment: dict[str, str], shelf: Shelf, runs_folder: Path, tmp_path: Path
 ) -> None:

@@ -152,7 +152,8 @@ def test_the_lock_holds_what_the_tests_ran_with() -> None:
 def test_the_lock_is_whole_and_has_nothing_for_developers() -> None:
     """Nothing is resolved in the image: what Armillary needs, and what that needs, is pinned."""
     needed: dict[str, str] = {}
-    to_see = [("armillary", "s3"), ("setuptools", "")]
+    extras = ("postgresql", "connector", "calendars")
+    to_see = [("setuptools", ""), *[("armillary", extra) for extra in extras]]
     seen = set()
     while to_see:
         name, extra = to_see.pop()

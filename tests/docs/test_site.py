@@ -104,7 +104,8 @@ def test_every_flow_has_its_form_with_every_parameter_in_order() -> None:
         rows = [line.split("|")[2].strip(" `") for line in part.splitlines() if line[:1] == "|"]
         assert rows[2:] == list(flow.parameters.properties), flow.name
     assert "`plan`, `apply`" in page
-    assert "a block File Feed, or a block Cadenza Feed" in page
+    kinds = ("File Feed", "Rest Feed", "Sql Feed", "Cadenza Feed")
+    assert ", or ".join(f"a block {kind}" for kind in kinds) in page
 
 
 def test_every_block_is_told_with_its_secret_fields_and_no_default_of_them() -> None:
@@ -113,8 +114,8 @@ def test_every_block_is_told_with_its_secret_fields_and_no_default_of_them() -> 
         assert f"`{getattr(blocks, name).get_block_type_slug()}/<name>`" in page
     [token] = re.findall(r"\| `token` \| Token of a robot[^|]*\| (.*) \| (.*) \|", page)
     assert token == ("secret text", "required")
-    [password] = re.findall(r"\| `password` \|[^|]*\| (.*) \| (.*) \|", page)
-    assert password == ("secret text", "none")
+    passwords = re.findall(r"\| `password` \|[^|]*\| (.*) \| (.*) \|", page)
+    assert passwords == [("secret text", "none")] * 3
 
 
 def test_every_deployment_is_told_with_its_schedules() -> None:

@@ -165,6 +165,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.long
 def test_slots_of_a_killed_process_come_back(server: Server) -> None:
     """Prefect lends for a minute at least, and looks for ended loans every 15 seconds."""
     limit(server, "ptolemy-killed", 2)

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 from pydantic import SecretStr
 
+from cli.prefect_server import free_port
 from tests.real.programs import needed
-from tests.servers import free_port
 
 PROGRAMS = ("initdb", "pg_ctl")
 PACKAGES = ("postgresql",)

@@ -24,6 +24,7 @@ __all__ = ["backed_up", "copied", "target"]
 pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(240)]
 
 LEASE_SECONDS = 2.0
+NEXT_LEASE_SECONDS = 8.0
 
 Reached = Callable[[], bool]
 
@@ -67,9 +68,10 @@ def test_p01_killed_at_a_step_and_started_again(
             process.wait()
     target.faults = []
     [lease] = runs_folder.rglob("leases/restore.json")
-    ends = lease.stat().st_mtime + LEASE_SECONDS * 1.25 + 0.5
+    ends = lease.stat().st_mtime + LEASE_SECONDS + NEXT_LEASE_SECONDS / 4 + 0.5
     time.sleep(max(0.0, ends - time.time()))
 
+    monkeypatch.setenv("ARMILLARY_LEASE_SECONDS", str(NEXT_LEASE_SECONDS))
     monkeypatch.setenv("ARMILLARY_POLL_SECONDS", "0.1")
     state = run_restore(target, place)
 
