@@ -22,12 +22,13 @@ from armillary.restore.split import Part
 from armillary.runs.lease import Lease
 from armillary.settings import Settings
 from armillary.sync.bulk.back import Back
-from armillary.sync.bulk.bringing import Bringing, OneByOne, Writing
+from armillary.sync.bulk.bringing import Bringing
 from armillary.sync.bulk.exported import Exports
-from armillary.sync.bulk.imports import BulkImports, Sent, first_of
+from armillary.sync.bulk.imports import BulkImports, Sent
 from armillary.sync.bulk.route import Route
 from armillary.sync.bulk.rows import present_values
-from armillary.sync.bulk.trial import Trial
+from armillary.sync.bulk.steps import OneByOne, Writing
+from armillary.sync.bulk.trial import Trial, Witness
 from armillary.sync.ground import Ground
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outcome import Outcome
@@ -148,12 +149,18 @@ class _AsTasks:
     def __init__(self, imports: BulkImports) -> None:
         self._imports = imports
         self.files = imports.files
+        self.witness = imports.witness
+        self.recorded = imports.recorded
 
-    def ready(self) -> None:
-        wait_for_imports(self._imports)
+    def ready(self) -> int:
+        return wait_for_imports(self._imports)
 
-    def try_update(self, carried: pl.DataFrame) -> Trial:
-        return try_update(self._imports, carried, label=first_of(carried).identifier)
+    def look(self, carried: pl.DataFrame) -> Back:
+        return look_first(self._imports, carried, label=f"{carried.height:,}")
+
+    def try_update(self, updates: pl.DataFrame, witness: Witness, sent: Sent) -> Trial:
+        label = witness.change.identifier
+        return try_update(self._imports, updates, witness, sent, label=label)
 
     def send(self, part: Part, sent: Sent) -> None:
         label = f"{part.first_row + 1:,} to {part.first_row + part.rows:,}"
@@ -164,18 +171,28 @@ class _AsTasks:
 
 
 @step(name="wait", task_run_name="wait for imports under way")
-def wait_for_imports(imports: BulkImports) -> None:
-    """Let imports end that another run left: their rows are not sent again."""
+def wait_for_imports(imports: BulkImports) -> int:
+    """Let imports end that another run left; how many there were."""
     count = imports.ready()
     if count:
         get_run_logger().info("Waited for %d imports that were under way", count)
+    return count
+
+
+@step(name="look first", task_run_name="look at {label} records first")
+def look_first(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Back:
+    """Read what the workspace holds of the changes before they are sent."""
+    del label  # names the task run
+    return imports.look(carried)
 
 
 @step(name="try an import", task_run_name="try an import of {label}")
-def try_update(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Trial:
+def try_update(
+    imports: BulkImports, updates: pl.DataFrame, witness: Witness, sent: Sent, *, label: str
+) -> Trial:
     """Import one update alone, and look closely what became of the record."""
-    del label  # names the task run
-    return imports.try_update(carried)
+    del label
+    return imports.try_update(updates, witness, sent)
 
 
 @step(name="import", task_run_name="import records {label}")

@@ -13,6 +13,7 @@ from armillary.runs.store import RunStore
 from armillary.sync.approval import allowed_changes
 from armillary.sync.field_guard import judge_renames, without_fields
 from armillary.sync.forecast import forecast, shortage
+from armillary.sync.frames import FIELD
 from armillary.sync.ground import Ground, open_workspace, survey
 from armillary.sync.guards import Baseline, judge
 from armillary.sync.judged import JudgedPlan
@@ -54,12 +55,15 @@ def plan_revert(
     """Read how the touched records stand now, and plan what may be put back."""
     done = touched(read_done(store, ground.workspace_id, head.run_id), _unrecorded(store, head))
     limits = Limits.model_validate(head.limits)
-    types = {key: ground.data_types[key] for key in head.fields if key in ground.data_types}
+    # What an interrupted import of a whole record may have taken is no field of the feed.
+    named = {field.removeprefix(FIELD) for entry in done for field in entry.before}
+    keys = dict.fromkeys([*head.fields, *sorted(named)])
+    types = {key: ground.data_types[key] for key in keys if key in ground.data_types}
     with workspace.connect() as ptolemy:
         active = ptolemy.instruments.count(owned_filter(head.scope, ground))
         plan = revert_plan(head, done, read_now(ptolemy, done, types), active_in_scope=active or 0)
     # Without a count there is nothing a share could be of: the absolute limits stand alone.
-    fields = judge_renames(plan, limits)
+    fields = judge_renames(plan, limits, Baseline())
     rest = replace(plan, changes=without_fields(plan.changes, [each.field for each in fields]))
     found = judge(rest, limits, Baseline(), only=active is None)
     to_apply, withheld, fields = allowed_changes(plan, found, approved, fields)

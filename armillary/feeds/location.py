@@ -11,6 +11,9 @@ FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 
 Packing = Literal["gzip", "bzip2", "xz", "zip", "zstd"]
 
+_QUOTED = frozenset({"sftp", "s3", "https", "http"})
+"""Where ``%20`` in an address stands for a blank."""
+
 _FORMAT_BY_SUFFIX: dict[str, FileFormat] = {
     ".csv": "csv",
     ".json": "json",
@@ -39,6 +42,11 @@ def shown(url: str) -> str:
         return url
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
+    _, colon, port = host.rpartition("]")[2].rpartition(":")
+    if "::" in url.partition("//")[0] or (colon and not port.isdecimal()):
+        # An address inside another one; or no port, but the beginning of a password with a
+        # character that had to be quoted.
+        return f"{parts.scheme}://…"
     return f"{parts.scheme}://{host}{parts.path}"
 
 
@@ -66,8 +74,10 @@ def name_of(url: str) -> str:
     if not is_remote(url):
         return Path(url).name
     name = urlsplit(url).path.rpartition("/")[2]
-    # A pattern is no address yet: its %Y stands for no character.
-    return name if "{" in name or "*" in name else unquote(name)
+    # A pattern is no address yet: its %Y stands for no character. And only some places are asked
+    # by addresses; the others take a name as it is written.
+    as_written = "{" in name or "*" in name or scheme_of(url) not in _QUOTED
+    return name if as_written else unquote(name)
 
 
 def sibling(url: str, name: str) -> str:
@@ -75,7 +85,8 @@ def sibling(url: str, name: str) -> str:
     if not is_remote(url):
         return str(Path(url).parent / name)
     parts = urlsplit(url)
-    return parts._replace(path=parts.path[: parts.path.rfind("/") + 1] + quote(name)).geturl()
+    name = quote(name) if scheme_of(url) in _QUOTED else name
+    return parts._replace(path=parts.path[: parts.path.rfind("/") + 1] + name).geturl()
 
 
 def resolved(url: str, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -18,17 +19,37 @@ _SECRET_NAMES = frozenset(
         "accesskey",
         "accesstoken",
         "apikey",
+        "apisecret",
+        "apitoken",
         "appkey",
+        "authkey",
         "authtoken",
+        "bearertoken",
         "clientsecret",
+        "passphrase",
+        "passwd",
         "password",
+        "privatekey",
         "pwd",
+        "refreshtoken",
         "secret",
+        "secretkey",
+        "sessiontoken",
         "signature",
         "subscriptionkey",
         "token",
+        "userkey",
     }
 )
+
+
+def _names_in(value: Any) -> Iterator[str]:
+    """Every name in a JSON value, however deep."""
+    if isinstance(value, dict):
+        yield from (str(name) for name in value)
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from _names_in(inner)
 
 
 def _json_path(path: str) -> str:
@@ -212,6 +233,17 @@ class RestSource(Named):
                     f"`token_parameter: {name}`"
                 )
         return params
+
+    @field_validator("body")
+    @classmethod
+    def _nothing_secret_inside(cls, body: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in _names_in(body or {}):
+            if name.lower().replace("_", "").replace("-", "") in _SECRET_NAMES:
+                raise ValueError(
+                    f"{name} looks like a secret, which everybody could read here, and no secret "
+                    "can go into a body: ask the vendor for a token in a header"
+                )
+        return body
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:

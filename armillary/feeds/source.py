@@ -211,12 +211,11 @@ def _at_rest(place: Place, own: str, name: str, how: Fetching, clock: Clock) -> 
     entry = place.describe(own)
     if entry is not None and entry.is_folder:
         raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
-    if how.done_suffix and not _is_there(place, own + how.done_suffix):
-        raise _NotYet(
-            f"{name} is not complete yet: the vendor has not put {own}{how.done_suffix} beside it."
-        )
     seconds = place.settle_seconds if how.settle_seconds is None else how.settle_seconds
-    if entry is None or not seconds or how.done_suffix:
+    if how.done_suffix:
+        _refuse_without_marker(place, entry, own, how.done_suffix, name)
+        seconds = how.settle_seconds or 0
+    if entry is None or not seconds:
         return entry
     clock.sleep(seconds)
     again = place.describe(own)
@@ -225,12 +224,22 @@ def _at_rest(place: Place, own: str, name: str, how: Fetching, clock: Clock) -> 
     return again
 
 
-def _is_there(place: Place, own: str) -> bool:
+def _refuse_without_marker(
+    place: Place, entry: Entry | None, own: str, suffix: str, name: str
+) -> None:
     try:
-        # A place that tells nothing without sending it is asked to send it: a marker is small.
-        return place.describe(own) is not None or place.read(own, None) is not None
+        marker = place.describe(own + suffix)
+        if marker is None:
+            # A place that tells nothing without sending it is asked to send it: a marker is small.
+            place.read(own + suffix, None)
     except FileNotFoundError:
-        return False
+        raise _NotYet(
+            f"{name} is not complete yet: the vendor has not put {own}{suffix} beside it."
+        ) from None
+    # Times of change are numbers; an ETag tells nothing of before and after.
+    marks = [each.mark for each in (marker, entry) if each is not None and each.mark.isdecimal()]
+    if len(marks) == 2 and int(marks[0]) < int(marks[1]):  # noqa: PLR2004 -- both of them
+        raise _NotYet(f"{name} is newer than {own}{suffix}: that marker is of an earlier delivery.")
 
 
 def _refuse_change(before: Entry | None, after: Entry | None, read_bytes: int, name: str) -> None:

@@ -28,6 +28,7 @@ LOCK_SECONDS = 30
 """How long a query waits for a table that somebody else has locked."""
 
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+_HOST_KEYS = ("host", "hostaddr")
 _STEPS_BETWEEN_LOOKS = 10_000
 """Of SQLite's machine, between two looks at the clock."""
 
@@ -40,14 +41,15 @@ def parsed(address: str, feed: str) -> URL:
     """
     try:
         url: URL | None = sa.make_url(address)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         url = None
-    if url is None:
+    # An @ in the host is the end of a password that was not quoted.
+    if url is None or "@" in (url.host or ""):
         # Out here: the error of SQLAlchemy quotes the address, and with it the password.
         raise ConfigurationError(
             f"The address of the database of feed {feed} cannot be read.",
-            next_step="Write it as postgresql://user:password@host:5432/database, then start "
-            "again.",
+            next_step="Write it as postgresql://user:password@host:5432/database, with @ : / # of "
+            "a password as %40 %3A %2F %23, then start again.",
         )
     kind = url.drivername.partition("+")[0]
     if kind == "postgres":
@@ -153,9 +155,15 @@ def _postgresql(url: URL, definition: SqlDefinition, options: dict[str, Any]) ->
 
 def _encryption(url: URL, options: dict[str, Any], feed: str) -> str:
     """The mode to set; blank where the address decides, or nothing leaves this machine."""
-    named = url.query.get("host", ())
-    hosts = [url.host or "", *([named] if isinstance(named, str) else named)]
-    if all(not host or host.startswith("/") or host in LOOPBACK for host in hosts):
+    # All the places where a host may stand; where there is none, the driver's own rules decide.
+    places = [url.host, *(of.get(key) for of in (url.query, options) for key in _HOST_KEYS)]
+    places += [os.environ.get("PGHOSTADDR"), None if url.host else os.environ.get("PGHOST")]
+    hosts = [
+        host for found in places if found for host in ([found] if isinstance(found, str) else found)
+    ]
+    if not hosts and "service" not in url.query and "PGSERVICE" not in os.environ:
+        return ""
+    if hosts and all(host.startswith("/") or host in LOOPBACK for host in hosts):
         return ""
     written = options.get("sslmode") or url.query.get("sslmode")
     if written is None:

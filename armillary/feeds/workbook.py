@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -25,6 +27,10 @@ _EXACT = 10**15
 _HARMLESS_BYTES = 64 * 1024**2
 _ERROR_CELL = b' t="e"'
 _CHUNK_BYTES = 1024**2
+_PLACE = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]{1,3})(\d{1,7})["']""")
+_PLACE_BYTES = 256
+_MOST_PLACES = 50_000_000
+"""Of a sheet, empty ones included; each takes 40 bytes."""
 
 _Value: TypeAlias = str | float | bool | date | datetime | time | timedelta
 
@@ -100,13 +106,50 @@ def _refuse_bomb(content: bytes, name: str) -> None:
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             whole = sum(member.file_size for member in archive.infolist())
+            most = max(_HARMLESS_BYTES, MAX_RATIO * len(content))
+            if whole > min(most, place.MAX_BYTES):
+                raise too_large(name, beyond_ratio=most < place.MAX_BYTES)
+            _refuse_far_cells(archive, name)
     except zipfile.BadZipFile:
         raise FeedRefused(
             f"{name} is cut off or damaged: a workbook is a zip archive, and this one has no end."
         ) from None
-    most = max(_HARMLESS_BYTES, MAX_RATIO * len(content))
-    if whole > min(most, place.MAX_BYTES):
-        raise too_large(name, beyond_ratio=most < place.MAX_BYTES)
+
+
+def _refuse_far_cells(archive: zipfile.ZipFile, name: str) -> None:
+    """A sheet is read as a rectangle up to its last cell: one far away takes all memory (F24)."""
+    for member in archive.namelist():
+        if not (member.startswith("xl/worksheets/") and member.endswith(".xml")):
+            continue
+        try:
+            rows, columns = _extent(archive, member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
+            raise FeedRefused(
+                f"{name} is a damaged workbook: its part {member} cannot be unpacked."
+            ) from None
+        if rows * columns > _MOST_PLACES:
+            raise FeedRefused(
+                f"{name} has cells as far as row {rows:,} and column {columns:,}: a stray one, far "
+                "from the table. Have the vendor delete it."
+            )
+
+
+def _extent(archive: zipfile.ZipFile, member: str) -> tuple[int, int]:
+    """The last row and the last column of a sheet that have a cell."""
+    rows, columns, rest = 0, 0, b""
+    with archive.open(member) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            for letters, number in _PLACE.findall(rest + chunk):
+                rows, columns = max(rows, int(number)), max(columns, _column(letters))
+            rest = chunk[-_PLACE_BYTES:]
+    return rows, columns
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
 
 
 def _rows(content: bytes, sheet: str | None, name: str) -> list[list[_Value]]:

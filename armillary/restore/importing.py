@@ -56,6 +56,16 @@ class Imported:
     """It was given up and may still store rows: nothing of it may be sent again."""
 
     @property
+    def refused(self) -> bool:
+        """No job was made of it, for sure: nothing was stored."""
+        return not self.job_id and not self.broke
+
+    @property
+    def lost(self) -> bool:
+        """Nobody knows whether there is a job of it: one may be storing rows unseen."""
+        return not self.job_id and self.broke
+
+    @property
     def doubt(self) -> str:
         """Why its counters cannot be right; blank when they can (J19)."""
         counted = {"imported": self.rows_imported, "failed": self.rows_failed}
@@ -111,26 +121,34 @@ class ImportJobs(JobRunner):
         except RequestRejected as error:
             too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             if not too_large or part.bytes <= LEAST_PART_BYTES:
-                words = f"The import of {resource_type} was refused: {_said(error)}"
-                return [Imported("", part.rows, None, None, remarks=(words,))]
+                return [refused(part, resource_type, error)]
         done: list[Imported] = []
         for smaller in split(_chunks(file), most_bytes=part.bytes // 2, folder=self.folder):
             with smaller as half:
                 done += self.run(smaller, half, resource_type)
         return done
 
-    def wait_for_others(self) -> int:
+    def wait_for_others(self, resource_type: str = "") -> int:
         """Let every import of the workspace end that is still under way; how many there were.
 
         Those of a run that was killed go on without it: what they store is there already when the
         workspace is read, and is not sent a second time.
+
+        Args:
+            resource_type: wait for imports of this alone, and for those that do not say of what
+                they are; blank: for all.
 
         Raises:
             JobOverdue: one of them does not end.
         """
         jobs = self.service.list()
         self.known.update(job.id for job in jobs)
-        unfinished = [job for job in jobs if not job.is_final]
+        concerned = ("", resource_type)
+        unfinished = [
+            job
+            for job in jobs
+            if not job.is_final and (not resource_type or job.resource_type in concerned)
+        ]
         for job in unfinished:
             try:
                 self.wait(job)
@@ -257,7 +275,13 @@ def _error(entry: Any) -> tuple[int | None, str]:
     return (number if whole else None), words
 
 
-def _said(error: RequestRejected) -> str:
+def refused(part: Part, resource_type: str, error: ApiError) -> Imported:
+    """A file that the service does not take: there is no job of it."""
+    words = f"The import of {resource_type} was refused: {_said(error)}"
+    return Imported("", part.rows, None, None, remarks=(words,))
+
+
+def _said(error: ApiError) -> str:
     words = error.detail or error.body_start or error.message
     return f"{words.removesuffix('.')} ({error.status})."
 

@@ -43,7 +43,8 @@ class LeaseWatch:
         Raises:
             LeaseLost: it is over, another run has it, or it cannot be seen from here.
         """
-        if not self._lost and self._clock.monotonic() >= self._look_again:
+        over = self._clock.now() >= self._expires_at  # by what was seen last
+        if not self._lost and (over or self._clock.monotonic() >= self._look_again):
             self._look()
         if not self._lost and self._clock.now() >= self._expires_at:
             self._lost = self._says(f"ended at {_spoken(self._expires_at)} and was not renewed")

@@ -97,7 +97,9 @@ class FeedMemory(msgspec.Struct, frozen=True):
     def without_run(self, run_id: str) -> Self:
         """Forget the delivery of a run that was undone, and what its columns were like."""
         kept = [each for each in self.deliveries if each.run_id != run_id]
-        return self.after(deliveries=kept, columns=self.columns if kept == self.deliveries else {})
+        if kept == self.deliveries:
+            return self
+        return self.after(deliveries=kept, columns={}, absent={})
 
     def after(self, **changes: Any) -> Self:
         """A copy with some facts replaced."""

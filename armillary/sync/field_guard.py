@@ -13,7 +13,7 @@ import polars as pl
 
 from armillary.feeds.definition import Limits
 from armillary.sync.canonical import CLEAR
-from armillary.sync.guards import SMALL_SET, percent, too_many_renames
+from armillary.sync.guards import SMALL_SET, Baseline, percent, too_many_renames
 from armillary.sync.plan import IDENTIFIER, Plan, without_renames
 
 FEW = 10
@@ -48,9 +48,9 @@ def judge_fields(plan: Plan, limits: Limits) -> list[WithheldField]:
     return found
 
 
-def judge_renames(plan: Plan, limits: Limits) -> list[WithheldField]:
+def judge_renames(plan: Plan, limits: Limits, baseline: Baseline) -> list[WithheldField]:
     """The identifier as a field that is withheld, if too many instruments get another one."""
-    reason = too_many_renames(plan, limits)
+    reason = too_many_renames(plan, limits, baseline)
     return [WithheldField(IDENTIFIER, plan.renames.height, reason)] if reason else []
 
 

@@ -91,19 +91,29 @@ def judge(plan: Plan, limits: Limits, baseline: Baseline, *, only: bool) -> list
     ]
 
 
-def too_many_renames(plan: Plan, limits: Limits) -> str:
+def too_many_renames(plan: Plan, limits: Limits, baseline: Baseline) -> str:
     """Why no instrument may get another identifier; blank if they may.
 
     A changed template renames everything that has a stable key: also of a small set, and of a run
     limited to some.
     """
-    renames = plan.renames.height
-    if renames <= limits.max_renames:
+    renames, active = plan.renames.height, plan.active_in_scope
+    if not renames:
         return ""
-    return (
-        f"{renames} instruments would get another identifier; the feed allows "
-        f"{limits.max_renames} (limits.max_renames)"
-    )
+    reasons = []
+    if renames > limits.max_renames:
+        reasons.append(
+            f"{renames} instruments would get another identifier; the feed allows "
+            f"{limits.max_renames} (limits.max_renames)"
+        )
+    elif active >= SMALL_SET and renames > limits.max_archive_share * active:
+        reasons.append(
+            f"{renames} of {active} active records, {percent(renames / active)}, would get another "
+            "identifier, as if they were archived and created anew; the feed allows "
+            f"{percent(limits.max_archive_share)} (limits.max_archive_share)"
+        )
+    # A rename rests on the absence of a record, as an archive does.
+    return "; ".join([*reasons, *_archive_doubts(plan, limits, baseline)])
 
 
 def _over_limits(plan: Plan, limits: Limits, *, share: bool) -> Iterator[tuple[str, str]]:

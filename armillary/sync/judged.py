@@ -27,7 +27,7 @@ from armillary.sync.grace import graced
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
 from armillary.sync.partitions import vanished_parts
-from armillary.sync.plan import Plan
+from armillary.sync.plan import KINDS, Plan
 from armillary.sync.planner import Remembered, echoes_frame, make_plan
 from armillary.sync.sanity import Examined, examine
 
@@ -120,15 +120,23 @@ def judge_plan(
         only=only,
     )
     grace = graced(plan, definition, source, memory)
-    plan = grace.plan
+    ungraced, plan = plan, grace.plan
     superseded = _superseded(memory, source) or _from_elsewhere(memory, source)
     parts = vanished_parts(plan, definition.scope, existing.reading.active)
     baseline = Baseline(memory.feed_records, superseded, examined.doubts, tuple(parts))
-    fields = judge_renames(plan, definition.limits)
+    fields = judge_renames(plan, definition.limits, baseline)
     fields += judge_fields(plan, definition.limits) if only is None else []
     rest = without_fields(plan.changes, [entry.field for entry in fields])
     # What is left without those fields is judged as if they had not changed at all.
     found = judge(replace(plan, changes=rest), definition.limits, baseline, only=only is not None)
+    if grace.absent:
+        # Archives that are not due tell of a broken identifier as well as those that are.
+        names = [entry.field for entry in fields]
+        whole = replace(ungraced, changes=without_fields(ungraced.changes, names))
+        strict = judge(whole, definition.limits, baseline, only=only is not None)
+        others = [entry for entry in found if entry.kind != "create"]
+        found = [*others, *(entry for entry in strict if entry.kind == "create")]
+        found.sort(key=lambda entry: KINDS.index(entry.kind))
     to_apply, withheld, fields = allowed_changes(plan, found, approved, fields)
     route = choose(
         to_apply,

@@ -170,6 +170,8 @@ class _Planning:
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """New and missing records that are one instrument; returns those that are not (F19)."""
         asked = self._definition.renames
+        refused = pl.concat([self.sorting.held["identifier"], self.sorting.rejects["identifier"]])
+        stuck = _without(records, active).filter(pl.col("identifier").is_in(refused.implode()))
         reused = pl.concat(self._reused, how="diagonal")
         found = find_renames(
             pl.concat([free, reused.select(free.columns)]),
@@ -192,10 +194,35 @@ class _Planning:
         held_old = found.held_old.join(missing.select("identifier"), on="identifier", how="semi")
         self.sorting.hold(held_old.with_columns(row=pl.lit(None, pl.UInt32)), pl.col("reason"))
         gone = found.pairs.select(identifier="identifier.now")
+        missing = _without(_without(missing, gone), found.held_old)
         return (
             _without(_without(free, found.pairs), found.held_new),
-            _without(_without(missing, gone), found.held_old),
+            self._hold_stuck(missing, stuck, records, active),
         )
+
+    def _hold_stuck(
+        self,
+        missing: pl.DataFrame,
+        stuck: pl.DataFrame,
+        records: pl.DataFrame,
+        active: pl.DataFrame,
+    ) -> pl.DataFrame:
+        """Hold what is missing only because its record cannot have the new identifier."""
+        if self._definition.missing == "keep" or self._definition.renames == "ignore":
+            return missing
+        keys = self._definition.stable_keys
+        found = find_renames(stuck, missing, stable_keys=keys, records=records, active=active)
+        sure = found.pairs.select(
+            pl.col("identifier.now").alias("identifier"),
+            pl.format(
+                "seems to be {} of the feed by now, which shares a stable key with it and is "
+                "itself held or rejected",
+                "identifier",
+            ).alias("reason"),
+        )
+        held = pl.concat([sure, found.held_old.select(sure.columns)])
+        self.sorting.hold(held.with_columns(row=pl.lit(None, pl.UInt32)), pl.col("reason"))
+        return _without(missing, held)
 
     def hold_rejected(self, rejects: pl.DataFrame, active: pl.DataFrame) -> None:
         """An instrument whose row was rejected is neither changed nor archived."""

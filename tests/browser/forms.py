@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 RUN_MILLISECONDS = 120_000
 """A run in a process of its own starts for some seconds, on a machine that does more."""
 
-TRIES = 3
+TRIES = 8
 
 
 def opened(page: Page, ui: str, deployment_id: str) -> None:
@@ -63,6 +63,7 @@ def submitted(page: Page) -> tuple[str, dict[str, Any]]:
             page.get_by_role("button", name="Submit", exact=True).click()
         if made.value.ok:
             break
+        page.wait_for_timeout(1000)
     assert made.value.ok, made.value.text()
     sent = made.value.request.post_data_json
     assert isinstance(sent, dict)

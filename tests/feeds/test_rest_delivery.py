@@ -250,6 +250,13 @@ def test_no_list_where_the_definition_says(vendor: RestVendor, clock: JumpClock)
         ({"url": "https://host/x?apikey=1"}, "the address has a user, a query or a fragment"),
         ({"url": "http://host/x"}, "http:// is only for this machine itself"),
         ({"params": {"api_key": "1"}}, "api_key looks like a secret"),
+        ({"params": {"apitoken": "1"}}, "apitoken looks like a secret"),
+        ({"params": {"Refresh-Token": "1"}}, "Refresh-Token looks like a secret"),
+        ({"method": "POST", "body": {"password": "1"}}, "no secret can go into a body"),
+        (
+            {"method": "POST", "body": {"query": [{"a": 1}, {"login": {"api_key": "1"}}]}},
+            "api_key looks like a secret, which everybody could read here, and no secret can go",
+        ),
         ({"rows": "data["}, "'data[' is no path into an answer"),
         ({"body": {"a": 1}}, "body is sent only with `method: POST`"),
         ({"paging": {"style": "cursor"}}, "the style cursor needs next"),

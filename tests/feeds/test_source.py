@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -11,7 +12,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from armillary.errors import ArmillaryError, ConfigurationError, FeedRefused
 from armillary.feeds import read_feed
-from armillary.feeds.source import fetch
+from armillary.feeds.location import shown
+from armillary.feeds.source import Fetching, fetch
+from tests.api.clocks import JumpClock
 from tests.feeds.vendor import DATA_TYPES, HEADER, Vendor, definition
 
 ROWS = HEADER + b"A,xasx,Alpha,AU1,100\n"
@@ -44,6 +47,81 @@ def test_a_protocol_nobody_knows(vendor: Vendor) -> None:
 def test_a_folder(vendor: Vendor) -> None:
     (vendor.folder / "asx.csv").mkdir()
     assert refused("asx.csv") == ("asx.csv is a folder: the feed definition has to name one file.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://desk:hunter2@drop.example/asx.csv",
+        "SSH://desk:hunter2@drop.example/asx.csv",
+        "simplecache::sftp://desk:hunter2@drop.example/asx.csv",
+        "zip://asx.csv::sftp://desk:hunter2@drop.example/asx.zip",
+    ],
+)
+def test_f25_addresses_whose_server_nobody_vouches_for(url: str) -> None:
+    said = refused(url)
+    assert said.endswith(
+        "cannot be opened: an address inside another one, or ssh://, checks no key of a server; "
+        "write sftp://, s3:// or https://."
+    )
+    assert "hunter2" not in said
+    assert "drop.example" not in said or url.lower().startswith("ssh")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sftp://desk:hunter2@host:22/f.csv", "sftp://host:22/f.csv"),
+        ("sftp://[::1]:22/f.csv", "sftp://[::1]:22/f.csv"),
+        ("sftp://desk:hun/ter2@host/f.csv", "sftp://…"),
+        ("sftp://desk:hun#ter2@host/f.csv", "sftp://…"),
+        ("sftp://desk:hun?ter2@host/f.csv", "sftp://…"),
+        ("simplecache::sftp://desk:hunter2@host/f.csv", "simplecache://…"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(url: str, said: str) -> None:
+    assert shown(url) == said
+
+
+def test_a_home_folder_and_names_with_a_percent_sign(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(vendor.folder))
+    vendor.delivers(ROWS, "of%20today.csv")
+    for url in ("~/of%20today.csv", f"file://{vendor.folder}/of%20today.csv", "~/of%20*.csv"):
+        assert fetch(url).content == ROWS
+    vendor.delivers(ROWS, "of 1.csv")
+    assert fetch(f"file://{vendor.folder}/of 1.csv").content == ROWS
+
+
+# Markers.
+
+
+def test_f03_a_marker_older_than_the_file_is_of_an_earlier_delivery(vendor: Vendor) -> None:
+    marked = Fetching(done_suffix=".done")
+    vendor.delivers(b"", "asx.csv.done")
+    vendor.delivers(ROWS, "asx.csv")
+    os.utime("asx.csv.done", (1_000, 1_000))
+    os.utime("asx.csv", (1_001, 1_001))
+    with pytest.raises(FeedRefused) as error:
+        fetch("asx.csv", marked, JumpClock())
+    assert str(error.value) == (
+        "asx.csv is newer than asx.csv.done: that marker is of an earlier delivery. Nothing was "
+        "written. Start the sync again when the file is complete."
+    )
+    os.utime("asx.csv.done", (1_001, 1_001))
+    assert fetch("asx.csv", marked, JumpClock()).content == ROWS
+
+
+@pytest.mark.parametrize(("settle_seconds", "slept"), [(None, []), (0, []), (7, [7])])
+def test_f03_two_looks_that_the_feed_asks_for_are_kept_beside_a_marker(
+    vendor: Vendor, settle_seconds: float | None, slept: list[float]
+) -> None:
+    vendor.delivers(ROWS, "asx.csv")
+    vendor.delivers(b"", "asx.csv.done")
+    clock = JumpClock()
+    fetch("asx.csv", Fetching(done_suffix=".done", settle_seconds=settle_seconds), clock)
+    assert clock.slept == slept
 
 
 class Drop(MemoryFileSystem):  # type: ignore[misc]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import paramiko
@@ -16,6 +16,8 @@ import pytest
 
 from armillary.errors import FeedRefused
 from armillary.feeds.credentials import Credentials
+from armillary.feeds.remote.place import IDLE_SECONDS
+from armillary.feeds.remote.sftp import SftpPlace
 from armillary.feeds.source import Fetching, fetch
 from tests.api.clocks import JumpClock
 from tests.feeds.vendor import HEADER
@@ -82,6 +84,15 @@ def server() -> Iterator[tuple[int, str]]:
     thread.join()
     for transport in transports:
         transport.close()
+
+
+def test_f25_a_server_that_falls_silent_is_not_waited_for_without_end() -> None:
+    with server() as (port, host_key):
+        as_whom = Credentials(username="desk", password=PASSWORD)
+        place = SftpPlace(f"sftp://127.0.0.1:{port}/out/asx.csv", as_whom, host_key=host_key)
+        with closing(place):
+            assert place._files.get_channel().gettimeout() == IDLE_SECONDS
+            assert place.describe("asx.csv").size_bytes == len(ROWS)
 
 
 def test_a_password_and_a_server_that_tells_no_time() -> None:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from armillary.errors import ArmillaryError, ConfigurationError, FeedRefused
-from armillary.feeds import FeedReading, SqlDefinition, read_feed
+from armillary.feeds import FeedReading, SqlDefinition, read_feed, sql_connection
 from armillary.feeds import sql_delivery as sql_delivery_module
 from armillary.feeds.sql_connection import parsed
 from armillary.feeds.sql_delivery import sql_delivery
@@ -131,6 +131,8 @@ def test_nothing_secret_is_shown() -> None:
     ("address", "words"),
     [
         ("no address s3cr3t", "The address of the database of feed f cannot be read."),
+        ("postgresql://u:p@s3cr3t:word@h:5432/d", "with @ : / # of a password as %40 %3A %2F %23"),
+        ("postgresql://u:S@s3cr3t@h/d", "with @ : / # of a password as %40 %3A %2F %23"),
         ("mysql://u:s3cr3t@h/d", "names a database of the kind mysql; known here are postgresql"),
         ("sqlite://", "names no file, or more than one"),
         ("sqlite:///x.db?uri=true", "names no file, or more than one"),
@@ -153,6 +155,36 @@ def test_a_database_elsewhere_is_never_read_without_encryption(mode: str) -> Non
         f"The database of feed vendor-sql would be read without encryption (sslmode={mode}). Write "
         "sslmode=verify-full, or at least require, then start again."
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "options", "environment", "mode"),
+    [
+        ("postgresql:///d", {}, {}, ""),
+        ("postgresql:///d", {}, {"PGHOST": "/run/postgresql"}, ""),
+        ("postgresql://127.0.0.1/d", {}, {"PGHOST": "db.example"}, ""),
+        ("postgresql:///d?host=db.example&sslmode=verify-full", {}, {}, ""),
+        ("postgresql:///d", {}, {"PGHOST": "db.example"}, "require"),
+        ("postgresql://localhost/d", {}, {"PGHOSTADDR": "192.0.2.1"}, "require"),
+        ("postgresql://localhost/d?hostaddr=192.0.2.1", {}, {}, "require"),
+        ("postgresql:///d?host=localhost&host=db.example", {}, {}, "require"),
+        ("postgresql:///d?service=vendor", {}, {}, "require"),
+        ("postgresql:///d", {}, {"PGSERVICE": "vendor"}, "require"),
+        ("postgresql:///d", {"host": "db.example"}, {}, "require"),
+    ],
+)
+def test_wherever_the_host_is_named_what_leaves_this_machine_is_encrypted(
+    address: str,
+    options: dict[str, Any],
+    environment: dict[str, str],
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert sql_connection._encryption(parsed(address, "f"), options, "f") == mode
 
 
 def test_no_database_is_named() -> None:

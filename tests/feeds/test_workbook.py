@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import zipfile
 from datetime import date, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -123,7 +125,9 @@ def test_f04_a_workbook_cut_anywhere_is_refused(vendor: Vendor) -> None:
 def test_f04_a_flipped_byte_in_a_sheet_is_refused(vendor: Vendor) -> None:
     content = bytearray(workbook({"S": [HEADER, *ROWS]}))
     content[content.index(b"xl/worksheets/sheet1.xml") + 60] ^= 1
-    assert vendor.refusal(bytes(content), "asx.xlsx").startswith("asx.xlsx is a damaged workbook")
+    assert vendor.refusal(bytes(content), "asx.xlsx") == (
+        "asx.xlsx is a damaged workbook: its part xl/worksheets/sheet1.xml cannot be unpacked."
+    )
 
 
 def test_f24_a_workbook_made_to_fill_a_memory(
@@ -134,6 +138,35 @@ def test_f24_a_workbook_made_to_fill_a_memory(
     assert vendor.refusal(workbook({"S": [HEADER, *rows]}), "asx.xlsx").startswith(
         "asx.xlsx holds more than 0 MiB: it is damaged"
     )
+
+
+@pytest.mark.parametrize("quote", [b'"', b"'"])
+def test_f24_a_stray_cell_at_the_far_end_is_refused_before_it_takes_memory(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, quote: bytes
+) -> None:
+    """A sheet is a rectangle for its reader: this one would have 17,179,869,184 cells."""
+
+    def read(*_: object) -> None:
+        raise AssertionError("the sheet was read")
+
+    monkeypatch.setattr("armillary.feeds.workbook._rows", read)
+    plain = workbook({"S": [HEADER, *ROWS, ["stray"]]})
+    far = b"".join((b"r=", quote, b"XFD1048576", quote))
+    stray = rewritten(plain, "xl/worksheets/sheet1.xml", b'r="A4"', far)
+    assert vendor.refusal(stray, "asx.xlsx") == (
+        "asx.xlsx has cells as far as row 1,048,576 and column 16,384: a stray one, far from the "
+        "table. Have the vendor delete it."
+    )
+
+
+def rewritten(content: bytes, member: str, old: bytes, new: bytes) -> bytes:
+    """The same archive with other bytes in one of its files."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(BytesIO(content)) as source, zipfile.ZipFile(buffer, "w") as target:
+        for name in source.namelist():
+            part = source.read(name)
+            target.writestr(name, part.replace(old, new) if name == member else part)
+    return buffer.getvalue()
 
 
 def test_what_is_no_workbook(vendor: Vendor) -> None:

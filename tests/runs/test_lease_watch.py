@@ -50,6 +50,20 @@ def test_a_run_that_died_renews_nothing_and_its_batches_stop(store: RunStore) ->
             seen.check()
 
 
+def test_a_lease_that_was_renewed_just_before_its_end_is_looked_at_again(store: RunStore) -> None:
+    """The last look is a few seconds old, and what it saw is over by now: that is no proof."""
+    clock = JumpClock()
+    with take(store, clock) as lease:
+        seen = watch(store, lease, clock)
+        clock.sleep(119)
+        seen.check()
+        lease.renew()
+        clock.sleep(2)
+        seen.check()
+        clock.sleep(117.5)
+        seen.check()
+
+
 def test_a_lease_given_back_is_noticed_within_ten_seconds(store: RunStore) -> None:
     clock = JumpClock()
     with take(store, clock) as lease:

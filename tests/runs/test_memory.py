@@ -11,7 +11,15 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from armillary.errors import ConfigurationError
-from armillary.runs.memory import Delivery, EchoEntry, FeedMemory, memory_key, recall, remember
+from armillary.runs.memory import (
+    ColumnFacts,
+    Delivery,
+    EchoEntry,
+    FeedMemory,
+    memory_key,
+    recall,
+    remember,
+)
 from armillary.runs.store import RunStore, open_store
 
 
@@ -72,6 +80,16 @@ def test_a_delivery_is_an_old_one_only_while_a_newer_one_stands() -> None:
     undone = memory.without_run("run-3")
     assert undone.feed_records == 2
     assert undone.applied_before("2" * 64) is None
+
+
+def test_a_run_that_was_undone_leaves_nothing_of_what_its_delivery_was_like() -> None:
+    """Else the next delivery is compared with columns, and counted on absences, of no run."""
+    kept = FeedMemory([delivery(1)], 9, {"uuid-a": "run-1"}, [EchoEntry("a", "name", "x", "X")])
+    memory = kept.with_delivery(delivery(2)).after(
+        columns={"name": ColumnFacts(2)}, absent={"uuid-b": 2}
+    )
+    assert memory.without_run("run-2") == kept
+    assert memory.without_run("run-3") == memory, "it brought no delivery"
 
 
 def delivery(number: int) -> Delivery:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
-from armillary.sync.bulk.back import applied, compare_back, echoing, only_echoes
+from armillary.runs.record import Head
+from armillary.sync.apply import as_done
+from armillary.sync.bulk.back import applied, compare_back, only_ways, stored_otherwise
 from armillary.sync.bulk.rows import files, present_values, row_of
-from armillary.sync.bulk.trial import judge_trial
-from armillary.sync.outcome import Echo, Fate
-from armillary.sync.plan import CHANGES, Change, FieldChange
+from armillary.sync.bulk.trial import judge_trial, witness_of
+from armillary.sync.outcome import Echo, Fate, Outcome
+from armillary.sync.plan import CHANGES, Change, FieldChange, iter_changes
+from armillary.sync.revert import revert_plan
 from tests.sync.build import TYPES, frame, ground, instrument
 
 
@@ -126,13 +131,51 @@ def test_nothing_at_all_was_stored() -> None:
     assert (back.right.height, back.otherwise.height, back.absent.height) == (0, 0, 1)
 
 
-def test_records_that_differ_in_echoing_fields_alone_are_told_from_others() -> None:
-    stored = frame([instrument("a.ax", isin="au1"), instrument("b.ax", isin="au2", lot_size="7")])
-    carried = sent(change("a.ax", isin="AU1"), change("b.ax", isin="AU2", lot_size="8"))
+def test_records_that_differ_as_a_written_one_does_are_told_from_others() -> None:
+    stored = frame(
+        [
+            instrument("a.ax", isin="au1"),
+            instrument("b.ax", isin="au2", lot_size="7"),
+            instrument("c.ax", isin="au3"),
+        ]
+    )
+    carried = sent(
+        change("a.ax", isin="AU1"),
+        change("b.ax", isin="AU2", lot_size="8"),
+        change("c.ax", isin="AU3"),
+    )
     back = compare_back(carried, stored, ground())
     done = [outcome for _, outcome in applied(back.otherwise.head(1))]
-    assert echoing(done) == {"field.isin"}
-    assert only_echoes(back.otherwise, echoing(done)).to_list() == [True, False]
+    ways = stored_otherwise(back.otherwise.head(1), done)
+    assert ways == {("field.isin", False)}
+    assert only_ways(back.otherwise, ways).to_list() == [True, False, True]
+
+
+def test_an_update_that_an_import_did_not_bring_is_no_way_of_storing() -> None:
+    """Else it would be remembered as stored otherwise, and never be sent again."""
+    stored = frame([instrument("a.ax", isin="new"), instrument("b.ax", isin="old")])
+    carried = sent(change("a.ax", "update", isin="NEW"), change("b.ax", "update", isin="NEW"))
+    carried = carried.with_columns(
+        pl.lit(
+            [{"field": "field.isin", "before": "old", "after": "NEW"}], CHANGES["changed"]
+        ).alias("changed")
+    )
+    back = compare_back(carried, stored, ground())
+    echo = applied(back.otherwise.head(1))[0][1]
+    ways = stored_otherwise(back.otherwise.head(1), [echo])
+    assert only_ways(back.otherwise, ways).to_list() == [True, False]
+
+
+def test_a_way_that_writing_alone_mended_once_is_not_how_values_are_stored() -> None:
+    stored = frame([instrument("a.ax", isin="old"), instrument("b.ax", isin="old")])
+    carried = sent(change("a.ax", isin="AU1"), change("b.ax", isin="AU2"))
+    back = compare_back(carried, stored, ground())
+    kept, mended = (outcome for _, outcome in applied(back.otherwise))
+    outcomes = [kept, replace(mended, echoes=())]
+    assert stored_otherwise(back.otherwise, outcomes) == frozenset()
+    refused = [replace(kept, fate=Fate.REJECTED, echoes=()), kept]
+    assert stored_otherwise(back.otherwise.head(1), refused[:1]) == frozenset()
+    assert only_ways(back.otherwise, frozenset()).to_list() == [False, False]
 
 
 # The trial of one update
@@ -161,6 +204,7 @@ def test_an_import_that_changes_nothing_does_not_update() -> None:
     trial = judge_trial(LOT, BEFORE, BEFORE, TYPES)
     assert trial.why_not == "the import of a.ax did not change what is there: lot_size"
     assert trial.put_back is None
+    assert trial.untouched
 
 
 @pytest.mark.parametrize(
@@ -178,3 +222,34 @@ def test_an_import_that_takes_what_its_row_did_not_say_is_found_out(
     trial = judge_trial(LOT, BEFORE, after(**taken), TYPES)
     assert trial.why_not == f"the import of a.ax changed what its row did not say: {words}"
     assert trial.put_back == put_back
+    assert not trial.untouched
+
+
+def test_a_witness_knows_what_its_row_does_not_say() -> None:
+    row = {"identifier": "a.ax", "type_id": "t-1", "field_values": {"isin": "AU1", "lot_size": "2"}}
+    witness = witness_of(LOT, BEFORE, row)
+    assert witness.fields == {"field.exchange": "xasx"}
+    assert witness.held == '{"exchange":"xasx","extras":{"note":"kept"}}'
+    assert witness_of(LOT, {**BEFORE, "extra_fields_snapshot": {"isin": "AU1"}}, row).fields == {}
+
+
+def test_what_an_interrupted_trial_took_is_put_back_by_a_revert() -> None:
+    witness = witness_of(LOT, BEFORE, row_of(LOT, ground(), {}))
+    recorded = witness.recorded(TYPES)
+    done = as_done(recorded, Outcome("update", "a.ax", Fate.UNKNOWN, id="u"))
+    head = msgspec.convert(
+        {
+            "run_id": "r", "made_at": "2026-01-01T00:00:00Z", "mode": "apply", "feed": "vendor",
+            "workspace_id": "w", "instrument_type": "equity", "scope": None, "fields": [],
+            "limits": {}, "digest": "", "planned": {}, "withheld": {}, "forecast": 0,
+        },
+        Head,
+    )  # fmt: skip
+    now = {
+        "u": frame([instrument("a.ax", id="u", lot_size="2", exchange="xasx")]).row(0, named=True)
+    }
+    [undo] = iter_changes(revert_plan(head, [done], now, active_in_scope=1).changes)
+    assert {(each.field, each.before, each.after) for each in undo.changed} == {
+        ("field.lot_size", "2", "1"),
+        ("field.isin", "", "AU1"),
+    }

@@ -18,6 +18,7 @@ from armillary.runs.under_way import ImportNote, UnderWay
 from armillary.sync.bulk.exported import Exports
 from armillary.sync.bulk.imports import BulkImports, Sent
 from armillary.sync.bulk.rows import present_values
+from armillary.sync.bulk.trial import Trial
 from armillary.sync.ground import Ground, survey
 from armillary.sync.plan import CHANGES
 from simulator import Simulator
@@ -103,6 +104,12 @@ def send(imports: BulkImports, carried: pl.DataFrame) -> Sent:
     return sent
 
 
+def tried(imports: BulkImports, carried: pl.DataFrame) -> Trial:
+    witness = imports.witness(carried)
+    assert witness
+    return imports.try_update(carried, witness, Sent())
+
+
 def imported(sim: Simulator) -> int:
     return sum(e["method"] == "POST" and e["template"] == "/imports" for e in sim.log())
 
@@ -158,7 +165,7 @@ def test_an_update_on_trial_shows_whether_imports_update(
     sim.seed(seeded(ROWS))
     imports, _ = imports_of(ptolemy, tmp_path)
     carried = updates(ptolemy, 30, "77")
-    assert imports.try_update(carried).why_not == ""
+    assert tried(imports, carried).why_not == ""
     assert sum(row["field_values"]["lot_size"] == "77" for row in sim.state()["instruments"]) == 1
     send(imports, carried)
     assert imports.read_back(carried).right.height == 30
@@ -172,7 +179,7 @@ def test_where_imports_refuse_what_exists_the_trial_says_so(
     sim.seed(seeded(ROWS))
     with open_client(sim) as ptolemy:
         imports, _ = imports_of(ptolemy, tmp_path)
-        trial = imports.try_update(updates(ptolemy, 30, "77"))
+        trial = tried(imports, updates(ptolemy, 30, "77"))
     assert trial.why_not == (
         "the import of co0000.ax did not change what is there: lot_size (The row exists already)"
     )
@@ -219,3 +226,34 @@ def test_imports_that_another_run_left_end_first(
     assert imports.ready() == 1
     [job] = sim.store.imports.table.rows
     assert job.status == "completed"
+
+
+def test_imports_of_other_things_are_not_waited_for(
+    sim: Simulator, ptolemy: Ptolemy, tmp_path: Path
+) -> None:
+    """A workspace may import time series all day."""
+    sim.configure(job_polls=1000)
+    ptolemy.imports.create(b"[]", resource_type="time_series_values")
+    imports, _ = imports_of(ptolemy, tmp_path)
+    assert imports.ready() == 0
+
+
+def test_the_update_that_is_tried_is_one_that_can_lose_something(
+    sim: Simulator, ptolemy: Ptolemy, tmp_path: Path
+) -> None:
+    seeds = seeded(ROWS[:25])
+    bare = [seed | {"field_values": {"lot_size": "1"}} for seed in seeds]
+    full = seeds[10] | {"extras": {"note": "kept"}}
+    sim.seed([*bare[:10], full, *bare[11:15], seeds[15], *bare[16:]])
+    imports, _ = imports_of(ptolemy, tmp_path)
+    carried = updates(ptolemy, 25, "77").sort("identifier")
+    witness = imports.witness(carried)
+    assert witness
+    assert witness.change.identifier == "co0010.ax", "of those that hold as much, one with extras"
+    assert {*witness.fields} == {"field.isin", "field.exchange", "field.listed_on"}
+    ptolemy.instruments.archive("co0010.ax")
+    another = imports.witness(carried)
+    assert another
+    assert another.change.identifier == "co0015.ax"
+    ptolemy.instruments.archive("co0015.ax")
+    assert imports.witness(carried) is None

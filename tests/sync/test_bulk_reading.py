@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from armillary.api.ptolemy import Ptolemy
+from armillary.errors import ExportDamaged
 from armillary.feeds.file_definition import FileDefinition
 from armillary.sync.bulk.exported import Exports
+from armillary.sync.canonical import DataType
 from armillary.sync.ground import Ground, survey
 from armillary.sync.owners import find_owners
 from armillary.sync.workspace import WorkspaceReading, read_workspace, relevant_types
@@ -164,3 +166,33 @@ def test_a_lost_answer_of_an_export_is_found_in_the_list(sim: Simulator) -> None
         found, _ = read(ptolemy, always())
     assert found.way.startswith("by an export job")
     assert posted(sim, "/exports") == 1
+
+
+def test_an_export_that_names_fields_another_way_is_not_read_as_blanks(
+    make_simulator: MakeSimulator,
+) -> None:
+    sim = make_simulator(export_fields="flat")
+    filled(sim)
+    with open_client(sim) as ptolemy:
+        with pytest.raises(ExportDamaged, match="does not tell the fields of its rows"):
+            SOON.read(ptolemy, {"ISIN": DataType.TEXT}, None, expected=235)
+        some = {"ISIN": DataType.TEXT, "isin": DataType.TEXT}
+        assert SOON.read(ptolemy, some, None, expected=235).height == 235
+        assert SOON.read(ptolemy, {}, None, expected=235).height == 235
+
+
+def test_an_export_answered_in_no_known_way_is_no_reading(sim: Simulator) -> None:
+    filled(sim)
+    sim.faults = [
+        {
+            "method": "POST",
+            "path": "/exports",
+            "action": "status",
+            "status": 418,
+            "times": None,
+        }
+    ]
+    with open_client(sim) as ptolemy:
+        found, _ = read(ptolemy, always())
+    assert "the export could not be used (the contract knows no such answer)" in found.way
+    assert found.active.height == 230

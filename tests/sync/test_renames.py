@@ -20,6 +20,7 @@ from armillary.sync.existing import Existing
 from armillary.sync.field_guard import judge_renames, without_fields
 from armillary.sync.forecast import forecast
 from armillary.sync.frames import InstrumentColumns
+from armillary.sync.guards import Baseline
 from armillary.sync.judged import judge_plan
 from armillary.sync.matching import match
 from armillary.sync.outcome import Fate, Outcome
@@ -311,18 +312,25 @@ def test_a_plan_with_a_rename_has_another_digest_than_one_with_another_origin() 
 # Guards, approval, cost and report.
 
 
-def many(count: int) -> Plan:
+def many(count: int, beside: int = 0) -> Plan:
+    """So many renames, and instruments beside them to which nothing happens."""
+    same = range(1000, 1000 + beside)
+    before = {n: f"old{n:03}" for n in range(count)} | {n: f"i{n}" for n in same}
+    after = {n: f"new{n:03}" for n in range(count)} | {n: f"i{n}" for n in same}
     return plan(
-        feed(*(record(f"new{n:03}", isin=f"AU{n}", name="N") for n in range(count))),
-        workspace(*(instrument(f"old{n:03}", isin=f"AU{n}", name="N") for n in range(count))),
+        feed(*(record(named, isin=f"AU{n}", name="N") for n, named in after.items())),
+        workspace(*(instrument(named, isin=f"AU{n}", name="N") for n, named in before.items())),
         feed_definition=KEYED,
     )
+
+
+ANY_SHARE = Limits(max_archive_share=1.0)
 
 
 @pytest.mark.parametrize(("renames", "withheld"), [(50, 0), (51, 51)])
 def test_more_renames_than_the_feed_allows_are_withheld_whole(renames: int, withheld: int) -> None:
     made = many(renames)
-    found = judge_renames(made, Limits())
+    found = judge_renames(made, ANY_SHARE, Baseline())
     assert sum(entry.changes for entry in found) == withheld
     if found:
         assert found[0].reason == (
@@ -331,9 +339,31 @@ def test_more_renames_than_the_feed_allows_are_withheld_whole(renames: int, with
         assert without_fields(made.changes, ["identifier"]).is_empty()
 
 
+@pytest.mark.parametrize(
+    ("renames", "beside", "reason"),
+    [
+        (20, 80, ""),
+        (
+            21,
+            79,
+            "21 of 100 active records, 21%, would get another identifier, as if they were archived "
+            "and created anew; the feed allows 20% (limits.max_archive_share)",
+        ),
+        (19, 0, ""),
+    ],
+    ids=["at the share", "above it", "a small set"],
+)
+def test_renames_of_a_larger_share_than_may_be_archived_are_withheld(
+    renames: int, beside: int, reason: str
+) -> None:
+    """A template that was changed for half of a feed that is small."""
+    found = judge_renames(many(renames, beside), Limits(), Baseline())
+    assert [each.reason for each in found] == ([reason] if reason else [])
+
+
 def test_an_approval_lets_the_very_same_renames_through() -> None:
     made = many(60)
-    fields_found = judge_renames(made, Limits())
+    fields_found = judge_renames(made, ANY_SHARE, Baseline())
     to_apply, withheld, left = allowed_changes(made, [], None, fields_found)
     assert to_apply.is_empty()
     assert [(entry.kind, entry.changes, entry.reason) for entry in withheld] == [

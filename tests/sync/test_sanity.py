@@ -89,6 +89,15 @@ def test_f05_the_same_mark_of_the_server_is_the_same_delivery() -> None:
     assert found(delivered(), remembering(last(fingerprint=""))).warnings == ()
 
 
+@pytest.mark.parametrize(
+    "mark",
+    ["1764100000 90", "1764100000.25 90", "Wed, 25 Nov 2026 02:00:00 GMT 90", "2026-11-25 02:00 9"],
+)
+def test_f05_a_time_and_a_size_prove_nothing(mark: str) -> None:
+    source = replace(delivered(), fingerprint=mark)
+    assert found(source, remembering(last(fingerprint=mark)), same_delivery="refuse").warnings == ()
+
+
 def test_f05_it_can_be_refused() -> None:
     with pytest.raises(FeedRefused) as refused:
         found(delivered(), remembering(last("today")), same_delivery="refuse")
@@ -278,6 +287,22 @@ def test_f18_a_column_that_became_constant_is_said_once() -> None:
 def test_f18_the_fixture_of_a_small_feed_says_nothing() -> None:
     memory = remembering(last(records=5), isin=ColumnFacts(filled=5))
     assert found(delivered(5), memory).warnings == ()
+
+
+@pytest.mark.parametrize(("filled_before", "said"), [(19, False), (20, True)])
+def test_f18_of_a_column_with_few_values_nothing_can_be_told(
+    filled_before: int, said: bool
+) -> None:
+    """One of 100 that is gone is no blank column, and 20 equal ones are no constant one."""
+    memory = remembering(
+        last(records=100),
+        isin=ColumnFacts(filled=filled_before),
+        lot_size=ColumnFacts(filled=filled_before),
+    )
+    rows = [record(f"a{n}", isin="", lot_size="7" if n < 20 else "") for n in range(100)]
+    warnings = found(replace(feed(*rows), content_sha256="today"), memory).warnings
+    assert ["isin has a value in 0 of 100" in each for each in warnings] == [True, False] * said
+    assert ["lot_size is '7' in every" in each for each in warnings] == [False, True] * said
 
 
 def test_a_null_and_a_blank_are_both_no_value() -> None:

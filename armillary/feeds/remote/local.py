@@ -16,7 +16,7 @@ class LocalPlace:
     settle_seconds = 0.0
 
     def __init__(self, path: str) -> None:
-        self._folder = Path(path).parent
+        self._folder = Path(path).expanduser().parent
 
     def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so; links among them, marked as what they are."""

@@ -12,6 +12,8 @@ from armillary.feeds.location import shown
 from armillary.feeds.remote.place import Entry, Unusable
 from armillary.feeds.remote.stream import limited
 
+# fsspec's own SFTP takes whatever key a server shows, also inside another address.
+_UNCHECKED = re.compile(r"^ssh://|^[^/]*::|::[\w+.-]+://", re.IGNORECASE)
 _MARKS_OF_CHANGE = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
 
 
@@ -21,6 +23,11 @@ class OtherPlace:
     settle_seconds = 0.0
 
     def __init__(self, url: str) -> None:
+        if _UNCHECKED.search(url):
+            raise Unusable(
+                "an address inside another one, or ssh://, checks no key of a server; write "
+                "sftp://, s3:// or https://"
+            )
         try:
             self._files, path = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:

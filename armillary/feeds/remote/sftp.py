@@ -111,7 +111,10 @@ class SftpPlace:
                 auth_timeout=CONNECT_SECONDS,
             )
             self._kept_alive()
-            return self._client.open_sftp()
+            files = self._client.open_sftp()
+            # Else a server that falls silent is waited for without end.
+            files.get_channel().settimeout(IDLE_SECONDS)
+            return files
         except paramiko.BadHostKeyException as error:
             found = host_keys.other_key(self._host, error.key.get_name(), error.key.asbytes())
         except paramiko.AuthenticationException:

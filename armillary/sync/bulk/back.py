@@ -16,7 +16,11 @@ from armillary.sync.plan import CHANGES, Change, iter_changes
 PLACE = "place"
 FOUND = "found"
 STORED = "stored"
+UNTOUCHED = "untouched"
 _KEY = "key"
+
+Way = tuple[str, bool]
+"""How a record differs: in which field, and whether that stands there as it stood before."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Back:
     right: pl.DataFrame
     """As intended; with ``found``, the UUID."""
     otherwise: pl.DataFrame
-    """There with another value; with ``found``, and ``stored``: list of {field, wanted, stored}."""
+    """There with another value; with ``found``, and ``stored``: list of {field, wanted, stored,
+    untouched}, the last of which tells that it is the value that stood there before."""
     absent: pl.DataFrame
     """Not there, or not the instrument that was meant."""
 
@@ -82,13 +87,19 @@ def _wrong(placed: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
         found.append(
             of_field.join(stored.select(_KEY, pl.col(field).alias(STORED)), on=_KEY)
             .filter(pl.col("after") != pl.col(STORED))
-            .select(PLACE, "field", pl.col("after").alias("wanted"), STORED)
+            .select(
+                PLACE,
+                "field",
+                pl.col("after").alias("wanted"),
+                STORED,
+                (pl.col(STORED) == pl.col("before")).alias(UNTOUCHED),
+            )
         )
     return (
         pl.concat(found)
         .sort(PLACE, "field")
         .group_by(PLACE, maintain_order=True)
-        .agg(pl.struct("field", "wanted", STORED).alias(STORED))
+        .agg(pl.struct("field", "wanted", STORED, UNTOUCHED).alias(STORED))
     )
 
 
@@ -111,13 +122,38 @@ def applied(frame: pl.DataFrame) -> list[tuple[Change, Outcome]]:
     ]
 
 
-def echoing(outcomes: Collection[Outcome]) -> frozenset[str]:
-    """Fields that the workspace stored its own way although each record was written alone."""
-    return frozenset(echo.field for outcome in outcomes for echo in outcome.echoes)
+def stored_otherwise(sample: pl.DataFrame, outcomes: Collection[Outcome]) -> frozenset[Way]:
+    """Ways of differing that lie with how the workspace stores values.
+
+    They are those that writing a record alone did not mend, not for a single one. A value that an
+    import never brought is another way than one that was stored in another shape: it is mended.
+
+    Args:
+        sample: some rows of ``Back.otherwise``.
+        outcomes: what came of writing each of them alone.
+    """
+    echoes = {
+        (outcome.kind, outcome.identifier): {echo.field for echo in outcome.echoes}
+        for outcome in outcomes
+        if outcome.fate is Fate.APPLIED
+    }
+    kept: set[Way] = set()
+    mended: set[Way] = set()
+    for kind, identifier, entries in sample.select("kind", "identifier", STORED).iter_rows():
+        echoing = echoes.get((kind, identifier))
+        if echoing is None:
+            continue  # it was not written, which says nothing
+        for entry in entries:
+            way = (entry["field"], entry[UNTOUCHED])
+            (kept if entry["field"] in echoing else mended).add(way)
+    return frozenset(kept - mended)
 
 
-def only_echoes(otherwise: pl.DataFrame, fields: Collection[str]) -> pl.Series:
-    """Which rows of ``Back.otherwise`` differ in nothing but those fields."""
+def only_ways(otherwise: pl.DataFrame, ways: Collection[Way]) -> pl.Series:
+    """Which rows of ``Back.otherwise`` differ in no other way than those."""
+    known = pl.DataFrame(
+        list(ways), schema={"field": pl.String, UNTOUCHED: pl.Boolean}, orient="row"
+    )
     entries = otherwise.select(PLACE, STORED).explode(STORED).unnest(STORED)
-    others = entries.filter(~pl.col("field").is_in(list(fields)))[PLACE]
+    others = entries.join(known, on=["field", UNTOUCHED], how="anti")[PLACE]
     return ~otherwise[PLACE].is_in(others.implode())

@@ -6,19 +6,29 @@ what does not stand there is written one by one, as long as that is few enough.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+import math
+from collections.abc import Mapping
 
 import polars as pl
 
 from armillary.errors import ArmillaryError, RunStopped
-from armillary.restore.split import Part
-from armillary.sync.breaker import Breaker
-from armillary.sync.bulk.back import PLACE, Back, applied, echoing, only_echoes
+from armillary.sync.bulk.back import PLACE, Back, applied, only_ways, stored_otherwise
+from armillary.sync.bulk.ends import (
+    PLANNED,
+    Pairs,
+    ended,
+    first_reason,
+    refused,
+    together,
+    undone,
+    unfinished,
+    with_fate,
+)
 from armillary.sync.bulk.imports import Sent, first_of
-from armillary.sync.bulk.trial import Trial
+from armillary.sync.bulk.steps import OneByOne, Steps, Writing
+from armillary.sync.bulk.trial import NO_WITNESS, Witness
 from armillary.sync.outcome import Fate, Outcome
-from armillary.sync.plan import CHANGES, Change, iter_changes
+from armillary.sync.plan import Change
 
 SAMPLE = 20
 """So many of the records that differ are written alone first: a workspace that stores a field its
@@ -29,57 +39,10 @@ RECORDED_TOGETHER = 5000
 
 MOST_REMARKS = 3
 
-PLANNED = list(CHANGES)
+ON_TRIAL = "its import was on trial"
 
-Pairs = list[tuple[Change, Outcome]]
-
-
-class Writing(Protocol):
-    """What this needs of the plan that is being applied."""
-
-    breaker: Breaker
-    notes: list[str]
-    """What a person has to know of how it went."""
-
-    def saw(self, outcome: Outcome) -> object:
-        """Note one outcome."""
-        ...
-
-    def keep(self, done: Sequence[tuple[Change, Outcome]]) -> None:
-        """Leave outcomes in the run record."""
-        ...
-
-
-class OneByOne(Protocol):
-    """Writes changes by requests of their own; each has exactly one outcome."""
-
-    def __call__(self, changes: pl.DataFrame, *, look_first: bool) -> list[Outcome]:
-        """Write them; ``look_first`` where an earlier attempt may have been carried out."""
-        ...
-
-
-class Steps(Protocol):
-    """The steps of ``BulkImports``."""
-
-    def ready(self) -> object:
-        """Let other imports end."""
-        ...
-
-    def try_update(self, carried: pl.DataFrame) -> Trial:
-        """Import one update alone."""
-        ...
-
-    def files(self, carried: pl.DataFrame) -> Iterable[Part]:
-        """The files to send."""
-        ...
-
-    def send(self, part: Part, sent: Sent) -> None:
-        """Import one of them."""
-        ...
-
-    def read_back(self, carried: pl.DataFrame) -> Back:
-        """What stands there now."""
-        ...
+PLAN_ANEW = "Start the sync again: it plans anew."
+SPEND_MORE = "Raise the quota, lower reserve_calls, or set quota: overage."
 
 
 class Bringing:
@@ -90,7 +53,7 @@ class Bringing:
         writing: the plan being applied.
         one_by_one: writes what imports did not bring about.
         most_repairs: with more left undone than this the run stops.
-        most_calls: so many updates may be written one by one if imports carry none; None: all.
+        most_calls: so many calls may be spent on what imports do not carry; None: any number.
     """
 
     def __init__(
@@ -106,97 +69,195 @@ class Bringing:
         self._writing = writing
         self._one_by_one = one_by_one
         self._most_repairs = most_repairs
-        self._most_calls = most_calls
+        self._calls_left = math.inf if most_calls is None else most_calls
         self._outcomes: list[Outcome] = []
+        self._alone: list[tuple[pl.DataFrame, bool]] = []
+        """To be written one by one at the end, and whether to look first."""
+        self._at_risk: Witness | None = None
+        """The update on trial, while it may not stand as it stood."""
 
     def bring(self, carried: pl.DataFrame) -> list[Outcome]:
         """Bring changes in (shape: ``Plan.changes``); each has exactly one outcome."""
-        alone = carried.clear()
         sent = Sent()
         if self._writing.breaker.stopped:
             self._leave(carried, 0)
             return self._outcomes
+        back = None
         try:
-            self._steps.ready()
-            carried, alone = self._tried(carried)
-            back, sent = self._sent_and_read(carried, sent)
+            if self._steps.ready():
+                raise RunStopped(
+                    "Imports of instruments were under way; this plan was made before they ended.",
+                    next_step=PLAN_ANEW,
+                )
+            carried = self._fitting(carried)
+            carried = self._tried(carried)
+            if not carried.is_empty():
+                back = self._sent_and_read(carried, sent)
         except ArmillaryError as error:
             self._writing.breaker.halt(str(error))
             self._leave(carried, sent.rows)
-            self._leave(alone, 0)
+            for changes, _ in self._alone:
+                self._leave(changes, 0)
             return self._outcomes
-        self._settle(back, sent)
-        self._outcomes += self._one_by_one(alone, look_first=False)
+        if back is not None:
+            self._settle(back, sent)
+        for changes, look_first in self._alone:
+            self._outcomes += self._one_by_one(changes, look_first=look_first)
         return self._outcomes
 
-    def _tried(self, carried: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What imports carry, and the updates that they had better not."""
+    @property
+    def _may_mend(self) -> int:
+        """So many changes may be written one by one: a look and a write each."""
+        return int(min(self._most_repairs, max(0, self._calls_left) // 2))
+
+    def _to_alone(self, changes: pl.DataFrame, *, look_first: bool) -> None:
+        if not changes.is_empty():
+            self._alone.append((changes, look_first))
+            self._calls_left -= changes.height * (1 + look_first)
+
+    def _fitting(self, carried: pl.DataFrame) -> pl.DataFrame:
+        """What is as the plan found it: an import makes what is gone, and takes what is there."""
+        back = self._steps.look(carried)
+        there = pl.concat([back.right[PLACE], back.otherwise[PLACE]])
+        is_there = carried.with_row_index(PLACE)[PLACE].is_in(there.implode())
+        fits = is_there == (carried["kind"] == "update")
+        moved = carried.filter(~fits)
+        if moved.height > self._may_mend:
+            raise RunStopped(
+                f"{moved.height:,} of {carried.height:,} changes fit the workspace no longer, more "
+                f"than are written one by one ({self._may_mend:,}): what they change is gone, or "
+                f"what they create is there; the first: {first_of(moved).label}.",
+                next_step=PLAN_ANEW,
+            )
+        self._to_alone(moved, look_first=True)
+        return carried.filter(fits)
+
+    def _tried(self, carried: pl.DataFrame) -> pl.DataFrame:
+        """What imports carry; the updates that they had better not go one by one."""
         updates = carried.filter(pl.col("kind") == "update")
         if updates.is_empty():
-            return carried, updates
-        trial = self._steps.try_update(updates)
-        if not trial.why_not:
-            return carried, updates.clear()
-        most = self._most_calls
-        if most is not None and updates.height > most:
+            return carried
+        witness = self._steps.witness(updates)
+        why_not = NO_WITNESS if witness is None else self._try(updates, witness)
+        if not why_not:
+            return carried
+        if updates.height > self._calls_left:
             raise RunStopped(
-                f"An import does not carry updates here ({trial.why_not}). {updates.height:,} of "
-                f"them would take a call each, and {most:,} calls may be spent.",
-                next_step="Raise the quota, lower reserve_calls, or set quota: overage.",
+                f"An import does not carry updates here ({why_not}). {updates.height:,} of "
+                f"them would take a call each, and {self._calls_left:,} calls may be spent.",
+                next_step=SPEND_MORE,
             )
         self._writing.notes.append(
             f"Updates were written one by one, because an import does not carry them here: "
-            f"{trial.why_not}."
+            f"{why_not}."
         )
-        return carried.filter(pl.col("kind") != "update"), updates
+        # Should the run stop before it is written, nobody may say that it was not touched.
+        mine = updates["identifier"] == (self._at_risk.change.identifier if self._at_risk else "")
+        self._to_alone(updates.filter(~mine), look_first=False)
+        self._to_alone(updates.filter(mine), look_first=True)
+        return carried.filter(pl.col("kind") != "update")
 
-    def _sent_and_read(self, carried: pl.DataFrame, sent: Sent) -> tuple[Back, Sent]:
-        """Send all of it, and once more what a job that broke left undone."""
+    def _try(self, updates: pl.DataFrame, witness: Witness) -> str:
+        """Why imports must not carry updates; blank if they may."""
+        sent = Sent()
+        # Before it is sent: whatever ends the run meanwhile, what stood there is known (P22).
+        change = self._steps.recorded(witness)
+        self._writing.keep([(change, ended(change, Fate.UNKNOWN, ON_TRIAL))])
+        self._at_risk = witness
+        untouched = False
+        try:
+            trial = self._steps.try_update(updates, witness, sent)
+            untouched = trial.untouched
+        finally:
+            if untouched or not sent.rows:
+                self._at_risk = None
+        return trial.why_not
+
+    def _sent_and_read(self, carried: pl.DataFrame, sent: Sent) -> Back | None:
+        """Send all of it, and once more what a job that broke left undone.
+
+        None where imports are refused: then all of it goes one by one.
+        """
         self._send(carried, sent)
+        if sent.refused:
+            sent.rows = 0  # for sure
+            self._instead(carried, sent.refused.removesuffix("."))
+            return None
         back = self._steps.read_back(carried)
         if not sent.broke or sent.under_way or not back.undone:
-            return back, sent
-        missing = _undone(back)
+            return back
+        if sent.lost:
+            # What nobody could find may have been at work while it was read back.
+            self._steps.ready()
+            back = self._steps.read_back(carried)
+        missing = undone(back)
+        if missing.is_empty():
+            return back
         again = Sent()
         self._send(missing.select(PLANNED), again)
         places = dict(enumerate(missing[PLACE]))
         sent.reasons = {places[at]: words for at, words in again.reasons.items()}
         sent.remarks += again.remarks
         sent.under_way = again.under_way
-        return self._steps.read_back(carried), sent
+        return self._steps.read_back(carried)
 
     def _send(self, carried: pl.DataFrame, sent: Sent) -> None:
         for part in self._steps.files(carried):
             self._steps.send(part, sent)
+            if sent.refused:
+                return
+
+    def _instead(self, carried: pl.DataFrame, why: str) -> None:
+        """Imports are refused, and nothing was stored: every change by itself, if that may be."""
+        calls = 2 * carried.height
+        if calls > self._calls_left:
+            raise RunStopped(
+                f"Imports are refused here ({why}). {carried.height:,} changes one by one would "
+                f"take up to {calls:,} calls, and {self._calls_left:,} may be spent.",
+                next_step=SPEND_MORE,
+            )
+        self._writing.notes.append(
+            f"Imports are refused here ({why}), so changes were written one by one."
+        )
+        self._to_alone(carried, look_first=True)
 
     def _settle(self, back: Back, sent: Sent) -> None:
         """What is right is done; what is not is mended, as far as that is few enough."""
         self._writing.notes += sent.remarks[:MOST_REMARKS]
         self._take(applied(back.right))
         if sent.under_way:
-            self._take(_unfinished(_undone(back), "its import is still under way"))
+            self._take(unfinished(undone(back), "its import is still under way"))
             return
-        otherwise = self._without_echoes(back.otherwise)
-        rest = _together(otherwise, back.absent)
-        if rest.height <= self._most_repairs:
+        otherwise = self._without_echoes(back.otherwise, sent.reasons)
+        rest = together(otherwise, back.absent)
+        most = self._may_mend
+        if rest.height <= most:
             self._outcomes += self._one_by_one(rest.select(PLANNED), look_first=True)
             return
-        self._take(_refused(rest, sent.reasons))
-        why = _first_reason(rest, sent)
+        self._take(refused(rest, sent.reasons))
+        why = first_reason(rest, sent)
+        limit = (
+            f"{most:,}, for the calls that may be spent"
+            if most < self._most_repairs
+            else f"{most:,}"
+        )
         self._writing.breaker.halt(
             f"the imports left {rest.height:,} of {back.right.height + back.undone:,} changes "
-            f"undone, more than are mended one by one ({self._most_repairs:,}); the first: "
+            f"undone, more than are mended one by one ({limit}); the first: "
             f"{first_of(rest).label}{f': {why}' if why else ''}"
         )
 
-    def _without_echoes(self, otherwise: pl.DataFrame) -> pl.DataFrame:
+    def _without_echoes(self, otherwise: pl.DataFrame, reasons: Mapping[int, str]) -> pl.DataFrame:
         """Write a few of the differing records alone; what still differs is how it is stored."""
-        if otherwise.height <= SAMPLE:
+        size = min(SAMPLE, self._may_mend)
+        if otherwise.height <= size or not size:
             return otherwise
-        sample, rest = otherwise.head(SAMPLE), otherwise.slice(SAMPLE)
+        sample, rest = otherwise.head(size), otherwise.slice(size)
         done = self._one_by_one(sample.select(PLANNED), look_first=True)
         self._outcomes += done
-        stored = only_echoes(rest, echoing(done))
+        self._calls_left -= 2 * size
+        # Where the job says why a row failed, its record was not written at all.
+        stored = only_ways(rest, stored_otherwise(sample, done)) & ~rest[PLACE].is_in([*reasons])
         self._take(applied(rest.filter(stored)))
         return rest.filter(~stored)
 
@@ -209,43 +270,22 @@ class Bringing:
             self._writing.keep(pairs[at : at + RECORDED_TOGETHER])
 
     def _leave(self, changes: pl.DataFrame, sent: int) -> None:
-        """The run stopped: what was sent may have been carried out."""
+        """The run stopped: what was sent, or tried, may have been carried out."""
         why = self._writing.breaker.stopped
-        self._take(_unfinished(changes.head(sent), why))
-        self._take(_with(changes.slice(sent), Fate.NOT_ATTEMPTED, why))
+        self._take(unfinished(changes.head(sent), why))
+        left = changes.slice(sent)
+        if self._at_risk is not None:
+            mine = left["identifier"] == self._at_risk.change.identifier
+            if mine.any():
+                self._take([self._risked(self._at_risk, why)])
+            left = left.filter(~mine)
+        self._take(with_fate(left, Fate.NOT_ATTEMPTED, why))
 
-
-def _undone(back: Back) -> pl.DataFrame:
-    return _together(back.otherwise, back.absent)
-
-
-def _together(otherwise: pl.DataFrame, absent: pl.DataFrame) -> pl.DataFrame:
-    columns = [PLACE, *PLANNED]
-    return pl.concat([otherwise.select(columns), absent.select(columns)]).sort(PLACE)
-
-
-def _unfinished(changes: pl.DataFrame, why: str) -> Pairs:
-    return _with(changes, Fate.UNKNOWN, why)
-
-
-def _with(changes: pl.DataFrame, fate: Fate, why: str) -> Pairs:
-    return [
-        (change, Outcome(change.kind, change.identifier, fate, why, id=change.id))
-        for change in iter_changes(changes.select(PLANNED))
-    ]
-
-
-def _refused(rest: pl.DataFrame, reasons: dict[int, str]) -> Pairs:
-    """What was read back as undone: refused, where the job said why."""
-    pairs: Pairs = []
-    for place, change in zip(rest[PLACE], iter_changes(rest.select(PLANNED)), strict=True):
-        why = reasons.get(place, "")
-        fate = Fate.REJECTED if why else Fate.UNKNOWN
-        said = why or "its import did not bring it about, and did not say why"
-        pairs.append((change, Outcome(change.kind, change.identifier, fate, said, id=change.id)))
-    return pairs
-
-
-def _first_reason(rest: pl.DataFrame, sent: Sent) -> str:
-    found = (sent.reasons[place] for place in rest[PLACE] if place in sent.reasons)
-    return next(found, sent.remarks[0] if sent.remarks else "")
+    def _risked(self, witness: Witness, why: str) -> tuple[Change, Outcome]:
+        words = (
+            f"{witness.change.identifier} was imported alone, on trial, when the run stopped "
+            f"({why.removesuffix('.')}). Before that it held {witness.held}: look whether it "
+            "still does. Reverting this run puts back fields that are empty now."
+        )
+        change = self._steps.recorded(witness)
+        return change, ended(change, Fate.UNKNOWN, words)

@@ -24,6 +24,7 @@ from armillary.errors import (
     JobFailed,
     RequestRejected,
     TransferFailed,
+    UnexpectedAnswer,
 )
 from armillary.feeds.bulk import Bulk
 from armillary.restore.windows import open_windows
@@ -33,7 +34,14 @@ from armillary.sync.frames import SNAPSHOTS, InstrumentColumns
 
 RESOURCE = "instruments"
 
-UNUSABLE = (AccessDenied, ExportDamaged, JobFailed, RequestRejected, TransferFailed)
+UNUSABLE = (
+    AccessDenied,
+    ExportDamaged,
+    JobFailed,
+    RequestRejected,
+    TransferFailed,
+    UnexpectedAnswer,
+)
 """Why an export cannot be used while pages still may."""
 
 Progress = Callable[[int], None]
@@ -87,8 +95,8 @@ class Exports:
             progress: told how many rows came so far.
 
         Raises:
-            JobFailed, TransferFailed, ExportDamaged, RequestRejected, AccessDenied: it cannot be
-                had this way (``UNUSABLE``).
+            JobFailed, TransferFailed, ExportDamaged, RequestRejected, AccessDenied,
+                UnexpectedAnswer: it cannot be had this way (``UNUSABLE``).
             ApiError: the workspace cannot be read at all.
         """
         jobs = ExportJobs(
@@ -105,16 +113,25 @@ class Exports:
         job = jobs.wait(jobs.trigger(request))
 
         def keep(download: Download) -> pl.DataFrame:
-            columns, windows, rows = InstrumentColumns(types), open_windows(), 0
+            columns, windows, rows, told = InstrumentColumns(types), open_windows(), 0, False
+
+            def take(found: Rows) -> None:
+                nonlocal rows, told
+                rows += len(found)
+                told = told or any(_tells(row, types) for row in found)
+                columns.add(_kept(found, wanted, include_archived=include_archived))
+                progress(rows)
+
             with closing(download.chunks()) as chunks:
                 for chunk in chunks:
                     self.go_on()
                     for window in windows.feed(chunk):
-                        rows += len(window.rows)
-                        columns.add(_kept(window.rows, wanted, include_archived=include_archived))
-                        progress(rows)
+                        take(window.rows)
                 for window in windows.close():
-                    columns.add(_kept(window.rows, wanted, include_archived=include_archived))
+                    take(window.rows)
+            if types and rows and not told:
+                # Read as blanks, they would all be written anew.
+                raise ExportDamaged("The export does not tell the fields of its rows.")
             return columns.frame()
 
         return read_export_file(
@@ -139,6 +156,11 @@ def _kept(rows: Rows, wanted: Callable[[Rows], Rows] | None, *, include_archived
 def _has_fields(row: Mapping[str, Any]) -> bool:
     """Whether values stand in an object of their own; else the row itself has them (N12)."""
     return any(isinstance(row.get(key), Mapping) for key in SNAPSHOTS)
+
+
+def _tells(row: Mapping[str, Any], types: Mapping[str, DataType]) -> bool:
+    """Whether a row has a place for values: the object they stand in, or one of them."""
+    return _has_fields(row) or not types.keys().isdisjoint(row)
 
 
 def among(identifiers: Collection[str]) -> Callable[[Rows], Rows]:

@@ -1,7 +1,9 @@
 """Writing by import jobs: what they need on the machine they are run from, and their steps.
 
 ready        imports that are under way end first: what they store is not sent again
-try_update   one update alone, if any is to go this way
+look         what stands there before anything is sent
+witness      the update to try, if any is to go this way
+try_update   that one alone
 send         file after file
 read_back    what stands there now, by one export
 """
@@ -9,7 +11,9 @@ read_back    what stands there now, by one export
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +23,14 @@ from armillary import progress
 from armillary.api.models import Page
 from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
-from armillary.errors import RequestRejected
-from armillary.restore.importing import Imported, ImportJobs, reasons_by_row
+from armillary.errors import AccessDenied, RequestRejected, RunStopped
+from armillary.restore.importing import Imported, ImportJobs, reasons_by_row, refused
 from armillary.restore.split import MOST_BYTES, Part
 from armillary.sync.bulk.back import Back, compare_back
 from armillary.sync.bulk.exported import RESOURCE, UNUSABLE, Exports, among
 from armillary.sync.bulk.pace import patience_for
-from armillary.sync.bulk.rows import Present, files
-from armillary.sync.bulk.trial import Trial, judge_trial
+from armillary.sync.bulk.rows import Present, files, row_of
+from armillary.sync.bulk.trial import WITNESSES, Trial, Witness, judge_trial, witness_of
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import FIELD, InstrumentColumns
 from armillary.sync.ground import Ground
@@ -46,6 +50,11 @@ class Sent:
     under_way: bool = False
     """A job was given up that may still store rows: nothing of it is sent again."""
 
+    lost: bool = False
+    """Nobody knows whether there is a job of some file: one may be storing rows unseen."""
+    accepted: int = 0
+    """Of the files."""
+
     def __post_init__(self) -> None:
         self.reasons: dict[int, str] = {}
         """Why rows failed, by the place of the change."""
@@ -55,11 +64,18 @@ class Sent:
     def take(self, part: Part, done: list[Imported]) -> None:
         """Note what became of one file, sent as one or as several."""
         self.files += len(done)
+        self.accepted += sum(not imported.refused for imported in done)
+        self.lost = self.lost or any(imported.lost for imported in done)
         self.broke = self.broke or any(imported.broke for imported in done)
         self.under_way = self.under_way or any(imported.under_way for imported in done)
         self.reasons |= reasons_by_row(done, range(part.first_row, part.first_row + part.rows))
         for imported in done:
             self.remarks += imported.remarks
+
+    @property
+    def refused(self) -> str:
+        """Why imports are refused here, while none was accepted: nothing was stored."""
+        return "" if self.accepted or not self.remarks else self.remarks[0]
 
 
 class BulkImports:
@@ -103,32 +119,70 @@ class BulkImports:
         Raises:
             JobOverdue: one of them does not end.
         """
-        return self._jobs.wait_for_others()
+        return self._jobs.wait_for_others(RESOURCE)
+
+    def look(self, carried: pl.DataFrame) -> Back:
+        """What stands there of some changes before they are sent.
+
+        Raises:
+            ApiError: the workspace cannot be read.
+        """
+        return self._read(carried, {})
 
     def files(self, carried: pl.DataFrame) -> Iterator[Part]:
         """The import files of changes (``rows.files``)."""
         return files(carried, self._ground, self._present, self._folder, self._most_bytes)
 
-    def try_update(self, carried: pl.DataFrame) -> Trial:
-        """Import the first update of some changes alone, and look what became of the record.
+    def witness(self, updates: pl.DataFrame) -> Witness | None:
+        """The update to try: of a few, the one whose record can lose most; None where none can.
+
+        Raises:
+            ApiError: the workspace cannot be read.
+        """
+        looked = updates.gather_every(max(1, updates.height // WITNESSES)).head(WITNESSES)
+        found = []
+        for change in iter_changes(looked):
+            with suppress(RequestRejected):  # another may do
+                before = self._ptolemy.instruments.get(change.id or change.identifier)
+                if before.get("archived_at") is None:
+                    row = row_of(change, self._ground, self._present)
+                    found.append(witness_of(change, before, row))
+        best = max(found, key=lambda each: each.weight, default=None)
+        return best if best is not None and best.fields else None
+
+    def recorded(self, witness: Witness) -> Change:
+        """The update with all that its import may take (``Witness.recorded``)."""
+        return witness.recorded(self._ground.data_types)
+
+    def try_update(self, updates: pl.DataFrame, witness: Witness, sent: Sent) -> Trial:
+        """Import one update alone, and look what became of the record.
 
         What the import took is given back at once.
 
+        Args:
+            updates: the updates that are to go this way.
+            witness: one of them.
+            sent: takes what became of it.
+
         Raises:
-            RunStopped, ApiError: what ends the whole run.
+            RunStopped, ApiError: what ends the whole run. If ``sent`` has rows, nobody knows what
+                became of the record.
         """
-        updates = carried.filter(pl.col("kind") == "update").head(1)
-        [change] = iter_changes(updates)
+        change = witness.change
         record = change.id or change.identifier
-        sent = Sent()
-        try:
-            before = self._ptolemy.instruments.get(record)
-            for part in self.files(updates):
-                self.send(part, sent)
-            after = self._ptolemy.instruments.get(record)
-        except RequestRejected as error:
-            return Trial(f"{change.identifier} could not be looked at ({error.message})")
-        trial = judge_trial(change, before, after, self._ground.data_types)
+        for part in self.files(updates.filter(pl.col("identifier") == change.identifier)):
+            self.send(part, sent)
+        if sent.refused:
+            return Trial(sent.refused.removesuffix("."), untouched=True)
+        if sent.under_way or sent.lost:
+            raise RunStopped(
+                f"The import of {change.identifier}, on trial before others, may still be under "
+                f"way: {' '.join(sent.remarks)}",
+                next_step="When it has ended in Ptolemy, look at that record, then start the sync "
+                "again.",
+            )
+        after = self._ptolemy.instruments.get(record)
+        trial = judge_trial(change, witness.before, after, self._ground.data_types)
         if trial.put_back:
             self._ptolemy.instruments.patch(record, trial.put_back)
         if trial.why_not and (said := [*sent.reasons.values(), *sent.remarks]):
@@ -154,7 +208,13 @@ class BulkImports:
                 first_poll_seconds=jobs.patience.first_poll_seconds,
                 deadline_seconds=jobs.patience.deadline_seconds,
             )
-            sent.take(part, replace(jobs, patience=patience).run(part, file, RESOURCE))
+            try:
+                done = replace(jobs, patience=patience).run(part, file, RESOURCE)
+            except AccessDenied as error:
+                if sent.accepted or not _no_import(error):
+                    raise
+                done = [refused(part, RESOURCE, error)]
+            sent.take(part, done)
 
     def read_back(self, carried: pl.DataFrame) -> Back:
         """What stands there of some changes; by pages where an export does not tell it.
@@ -162,7 +222,9 @@ class BulkImports:
         Raises:
             ApiError: the workspace cannot be read.
         """
-        types = self._types(carried)
+        return self._read(carried, self._types(carried))
+
+    def _read(self, carried: pl.DataFrame, types: dict[str, DataType]) -> Back:
         condition = {"and": [{"field": "type_id", "op": "eq", "value": self._ground.type_id}]}
         wanted = among(carried["identifier"].to_list())
         try:
@@ -195,6 +257,12 @@ class BulkImports:
             lambda: InstrumentColumns(types),
             take,
         ).frame()
+
+
+def _no_import(error: AccessDenied) -> bool:
+    """Whether the token may do other things, and no more than an import was refused."""
+    submit = error.method == "POST" and error.path.endswith("/imports")
+    return submit and error.status == HTTPStatus.FORBIDDEN
 
 
 def _reading(rows: int) -> None:

@@ -17,6 +17,7 @@ import polars as pl
 from armillary.feeds.bulk import Bulk
 from armillary.restore.split import MOST_BYTES
 from armillary.sync.bulk.pace import job_calls, job_seconds, request_seconds
+from armillary.sync.bulk.trial import WITNESSES
 from armillary.sync.canonical import CLEAR
 from armillary.sync.plan import IDENTIFIER, KINDS, RENAMED_FROM, renames_in
 
@@ -24,8 +25,8 @@ FEWEST_UPDATES = 20
 """Fewer updates are written one by one: before an import may carry any, one is tried alone, which
 costs about ten calls."""
 
-TRIAL_CALLS = 2 + job_calls(1)
-"""The record before and after, and the job of one row."""
+TRIAL_CALLS = WITNESSES + job_calls(1) + 1
+"""The records one of which is tried, the job of one row, and that record afterwards."""
 
 LIST_CALLS = 1
 """Imports that are under way already."""
@@ -59,7 +60,7 @@ class Route:
     """With more changes left undone by imports than this the run stops: what is left is too much
     to be written one by one unseen."""
     most_calls: int | None = None
-    """With imports that do not carry updates, so many may be written one by one; None: all."""
+    """So many calls may be spent on what imports did not carry, beyond ``writing``; None: any."""
     reading: str = ""
     """How the workspace was read, in words."""
 
@@ -134,7 +135,8 @@ def choose(
     if carried.height:
         jobs = _jobs(carried)
         others = one_by_one(rest)
-        seconds = job_seconds(2 * carried.height) + request_seconds(_sum(others))
+        # Looked at, imported, and read back.
+        seconds = job_seconds(3 * carried.height) + request_seconds(_sum(others))
         cost = Cost(_sum(jobs) + _sum(others), math.ceil(seconds) + 1)
         writing = {**others, **jobs}
     in_bulk, because = False, "the workspace could not be read reliably"
@@ -142,14 +144,16 @@ def choose(
         in_bulk, because = _chosen(
             bulk, carried.height, single, cost, may_spend=may_spend, deliveries=deliveries
         )
+    writing = writing if in_bulk else alone
+    left = None if overage or may_spend is None else max(0, may_spend - deliveries - _sum(writing))
     return Route(
         in_bulk=in_bulk,
         because=because,
         one_by_one=single,
         bulk=cost,
-        writing=writing if in_bulk else alone,
+        writing=writing,
         most_repairs=max(bulk.from_changes, FEWEST_UPDATES),
-        most_calls=None if overage or may_spend is None else max(0, may_spend - deliveries),
+        most_calls=left,
         reading=reading,
     )
 
@@ -194,11 +198,12 @@ def one_by_one(changes: pl.DataFrame) -> dict[str, int]:
 
 
 def _jobs(carried: pl.DataFrame) -> dict[str, int]:
-    """Calls of import jobs and of the export that reads back, by item."""
+    """Calls of import jobs and of the exports before and after them, by item."""
     files = math.ceil(_bytes(carried) / MOST_BYTES)
     updates = carried.filter(pl.col("kind") == "update").height
     return {
         "imports under way": LIST_CALLS,
+        "export to look first": job_calls(carried.height),
         **({"an update on trial": TRIAL_CALLS} if updates else {}),
         f"import of {files:,} {'file' if files == 1 else 'files'}": files
         * job_calls(math.ceil(carried.height / files)),

@@ -1,7 +1,8 @@
 """One update by an import, looked at closely, before thousands go the same way.
 
 That an import updates what is there, and leaves alone what its row does not say, is not written
-anywhere (contract D11). So one record is read whole, imported alone, and read whole again.
+anywhere (contract D11). So one record is read whole, imported alone, and read whole again. It has
+to be one that can lose something: on any other, an import that empties fields goes unnoticed.
 """
 
 from __future__ import annotations
@@ -10,12 +11,80 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from armillary.api.envelope import reference
-from armillary.sync.canonical import DataType
+from armillary.sync.canonical import CLEAR, DataType
 from armillary.sync.frames import FIELD, InstrumentColumns, snapshot, text_of
-from armillary.sync.plan import Change
+from armillary.sync.plan import Change, FieldChange
 
 Row = Mapping[str, Any]
+
+WITNESSES = 5
+"""So many updates are looked at for one to try: each look is a call."""
+
+NO_WITNESS = (
+    "no record looked at holds anything in a field that its row does not say, so an import that "
+    "takes it would not be noticed"
+)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The update that is tried, and what its import must leave alone."""
+
+    change: Change
+    before: Row
+    """The record as it stood."""
+    fields: Mapping[str, Any]
+    """By field, the values that stand there and that its row does not say."""
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """How much it would show: all else equal, one with extras shows more."""
+        return bool(self.fields and self.before.get("extras")), len(self.fields)
+
+    @property
+    def held(self) -> str:
+        """All that an import of it may take, for a person who has to put it back."""
+        held = {field.removeprefix(FIELD): value for field, value in self.fields.items()}
+        if self.before.get("extras"):
+            held["extras"] = self.before["extras"]
+        return msgspec.json.encode(held, order="sorted").decode()
+
+    def recorded(self, data_types: Mapping[str, DataType]) -> Change:
+        """The change with all that its import may take: what the run record needs to undo it.
+
+        An undoing puts back what stands there empty, and leaves the rest.
+        """
+        keys = {field.removeprefix(FIELD) for field in self.fields}
+        columns = InstrumentColumns({key: data_types[key] for key in sorted(keys & {*data_types})})
+        columns.add([self.before])
+        [row] = columns.frame().iter_rows(named=True)
+        at_stake = (
+            FieldChange(field, text, CLEAR) for field, text in row.items() if field in self.fields
+        )
+        change = self.change
+        return Change(
+            change.kind, change.identifier, change.id, change.row, (*change.changed, *at_stake)
+        )
+
+
+def witness_of(change: Change, before: Row, row: Row) -> Witness:
+    """An update as a witness.
+
+    Args:
+        change: the update.
+        before: the record as it stands.
+        row: its row of an import file.
+    """
+    told = row.get("field_values", {})
+    fields = {
+        FIELD + key: value
+        for key, value in snapshot(before).items()
+        if key not in told and text_of(value) != CLEAR
+    }
+    return Witness(change, before, fields)
 
 
 @dataclass(frozen=True)
@@ -26,6 +95,8 @@ class Trial:
     """Why imports must not carry updates; blank if they may."""
     put_back: Mapping[str, Any] | None = None
     """The body of a PATCH that gives back what the import took; None when it took nothing."""
+    untouched: bool = False
+    """The record stands as it stood, for sure."""
 
 
 def judge_trial(
@@ -49,7 +120,8 @@ def judge_trial(
     undone = _undone(change, before, after, data_types)
     if undone:
         return Trial(
-            f"the import of {change.identifier} did not change what is there: {', '.join(undone)}"
+            f"the import of {change.identifier} did not change what is there: {', '.join(undone)}",
+            untouched=len(undone) == len(change.changed),
         )
     return Trial()
 
