@@ -14,6 +14,8 @@ import pytest
 # Before anything imports Prefect: no telemetry, and nothing of the person who runs the tests.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+# Before polars is imported: its threads wait by spinning, and frames of tests are small.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 REAL_IS_REQUIRED = os.environ.get("ARMILLARY_REQUIRE_REAL") == "1"
 """Whether a test fails, rather than being skipped, where its real server is not installed."""
 LONG_ONES_RUN = os.environ.get("ARMILLARY_LONG") == "1"
