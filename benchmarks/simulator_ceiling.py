@@ -92,13 +92,13 @@ class Server:
 
 @contextmanager
 def simulator(seed: int = 1) -> Iterator[Server]:
-    """Start a simulator of its own and stop it again.
+    """Start a simulator of its own and stop it again; it works on jobs as soon as they come.
 
     Args:
         seed: with another one UUIDs and tokens are others.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-        config.write(f"preset: guide\nseed: {seed}\n")
+        config.write(f"preset: guide\nseed: {seed}\njob_begins: submitted\n")
         config.flush()
         command = [sys.executable, "-m", "simulator", "--port", "0", "--config", config.name]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -149,6 +149,9 @@ class JobSwitches(BaseModel):
     """A job is final at this many GETs of it (processing from the first)."""
     job_seconds: float | None = Field(None, gt=0)
     """When set, a job is final after this time by the simulator's clock instead."""
+    job_begins: Literal["due", "submitted"] = "due"
+    """A job is worked on once it is due to be final, or as soon as it was submitted (then it is
+    final when the work is done)."""
     jobs_at_once: int | None = Field(None, ge=1)
     """N13: most unfinished jobs (more: 409); none: no limit."""
     job_keep_seconds: float | None = Field(None, gt=0)

@@ -17,7 +17,7 @@ class Bulk(BaseModel):
     )
 
     mode: Literal["auto", "never", "always"] = Field(
-        "never",
+        "auto",
         title="In bulk",
         description="auto goes by the two limits and the calls each way costs; never goes request "
         "by request; always goes by jobs wherever a job can do it.",

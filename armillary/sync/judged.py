@@ -145,6 +145,7 @@ def judge_plan(
         deliveries=deliveries(to_apply, ground) or 0,
         overage=definition.quota == "overage",
         trusted=plan.trusted,
+        empty=existing.reading.active.is_empty() and existing.owners.is_empty(),
         reading=existing.reading.way,
     )
     cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply, route=route)

@@ -116,7 +116,11 @@ class Jobs(Collection[J]):
         most = self.workspace.config.jobs_at_once
         if most is not None and sum(other.unfinished for other in self.table.rows) >= most:
             raise Refusal(409, f"At most {most} jobs at once", code="jobs_at_once")
-        return self.table.add(job, self.workspace.clock.now())
+        self.table.add(job, self.workspace.clock.now())
+        if self.workspace.config.job_begins == "submitted":
+            job.status = "processing"
+            self._work(job)
+        return job
 
     def move(self, job: J, *, polled: bool) -> None:
         """Move a job on as far as polls or the clock allow."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from armillary.feeds.bulk import Bulk
 from simulator import Simulator
 from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunSync
@@ -268,7 +269,7 @@ def test_a38_webhook_deliveries_are_forecast_and_can_refuse_a_plan(
     """Each write costs two calls more here: the plan says so, and the quota counts them."""
     webhooks = [{"subscriptions": ["*"]}, {"subscriptions": ["instrument.created"]}]
     sim = make_simulator(api_calls=90, workspaces=[{"slug": "demo", "webhooks": webhooks}])
-    feed = vendor(csv_file(tmp_path / "v.csv", ROWS))
+    feed = vendor(csv_file(tmp_path / "v.csv", ROWS), bulk=Bulk(mode="never"))
     state = run_sync(sim, feed)
     result = result_of(state)
     assert state.name == "Failed"

@@ -50,7 +50,7 @@ def test_a_load_and_its_changes_go_by_imports_and_can_be_undone(
     assert {"import records 1 to 230", "read 230 records back"} <= set(names_of_task_runs(first))
     chosen, month = route_told(loaded)
     assert chosen.startswith("Changes are written in bulk, by import jobs: the feed says bulk.mode")
-    assert "Writing takes 230 calls and about 5 s one by one and 10 calls and about 2 s" in chosen
+    assert "Writing takes 230 calls and about 5 s one by one and 8 calls and about 2 s" in chosen
     assert month.startswith("22 such runs, one each weekday of a month, would take 396 calls; ")
     before = sim.digest()
 

@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from armillary.errors import AccessDenied, ConfigurationError, FeedRefused
+from armillary.feeds.bulk import Bulk
 from armillary.sync.outcome import SyncFailed, SyncResult
 from simulator import Simulator
 from tests.conftest import MakeSimulator
@@ -186,17 +187,31 @@ def test_quota_stop_refuses_and_overage_warns(
     make_simulator: MakeSimulator, run_sync: RunSync, tmp_path: Path
 ) -> None:
     path = csv_file(tmp_path / "v.csv", vendor_rows(30))
+    single = Bulk(mode="never")
     short = make_simulator(api_calls=30)
-    state = run_sync(short, vendor(path))
+    state = run_sync(short, vendor(path, bulk=single))
     assert state.name == "Failed"
     assert "the plan needs 30 more calls, and" in state.message
     assert not identifiers(short)
     plenty = make_simulator(api_calls=1000)
-    reserved = run_sync(plenty, vendor(path, reserve_calls=990), "plan")
+    reserved = run_sync(plenty, vendor(path, reserve_calls=990, bulk=single), "plan")
     assert "of which 990 are reserved" in reserved.message
-    billed = run_sync(plenty, vendor(path, reserve_calls=990, quota="overage"))
+    billed = run_sync(plenty, vendor(path, reserve_calls=990, quota="overage", bulk=single))
     assert billed.name == "Completed"
     assert "Overage: the plan needs 30 more calls" in result_of(billed).warnings[0]
+
+
+def test_where_the_quota_suffices_for_jobs_alone_the_run_takes_them(
+    make_simulator: MakeSimulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    sim = make_simulator(api_calls=30)
+    state = run_sync(sim, vendor(csv_file(tmp_path / "v.csv", vendor_rows(30))))
+    assert state.name == "Completed"
+    assert len(identifiers(sim)) == 30
+    assert "POST /instruments" not in sim.calls()
+    route = result_of(state).route
+    assert route
+    assert route["because"].startswith("only so the calls suffice that are left")
 
 
 def test_an_empty_answer_from_a_workspace_that_had_records_is_refused(

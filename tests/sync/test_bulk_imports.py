@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,24 @@ def test_the_update_that_is_tried_is_one_that_can_lose_something(
     assert another.change.identifier == "co0015.ax"
     ptolemy.instruments.archive("co0015.ax")
     assert imports.witness(carried) is None
+
+
+def test_a_type_that_holds_nothing_is_counted_and_not_read(
+    sim: Simulator, ptolemy: Ptolemy, tmp_path: Path
+) -> None:
+    imports, _ = imports_of(ptolemy, tmp_path)
+    before = Counter(sim.calls())
+    back = imports.look(creates(ROWS))
+    assert back.absent.height == len(ROWS)
+    assert not back.right.height
+    assert Counter(sim.calls()) - before == {"POST /instruments/count": 1}
+
+
+def test_what_is_there_is_looked_at_by_an_export(
+    sim: Simulator, ptolemy: Ptolemy, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS[:1]))
+    imports, _ = imports_of(ptolemy, tmp_path)
+    back = imports.look(creates(ROWS))
+    assert back.absent.height == len(ROWS) - 1
+    assert sim.calls()["POST /exports"]

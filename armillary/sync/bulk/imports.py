@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -112,6 +111,9 @@ class BulkImports:
         self._folder = folder
         self._may_send = may_send
         self._most_bytes = most_bytes
+        self._condition = {"and": [{"field": "type_id", "op": "eq", "value": ground.type_id}]}
+        self._held: int | None = None
+        """Active instruments of the type before anything is sent, as the service counts them."""
 
     def ready(self) -> int:
         """Let imports end that are under way in the workspace; how many there were.
@@ -124,10 +126,16 @@ class BulkImports:
     def look(self, carried: pl.DataFrame) -> Back:
         """What stands there of some changes before they are sent.
 
+        A type without a single instrument is counted and not read.
+
         Raises:
             ApiError: the workspace cannot be read.
         """
-        return self._read(carried, {})
+        self._held = self._ptolemy.instruments.count(self._condition)
+        if self._held == 0:
+            return compare_back(carried, InstrumentColumns({}).frame(), self._ground)
+        expected = carried.height if self._held is None else self._held
+        return self._read(carried, {}, expected=expected)
 
     def files(self, carried: pl.DataFrame) -> Iterator[Part]:
         """The import files of changes (``rows.files``)."""
@@ -222,22 +230,23 @@ class BulkImports:
         Raises:
             ApiError: the workspace cannot be read.
         """
-        return self._read(carried, self._types(carried))
+        created = carried.filter(pl.col("kind") == "create").height
+        expected = max(carried.height, (self._held or 0) + created)
+        return self._read(carried, self._types(carried), expected=expected)
 
-    def _read(self, carried: pl.DataFrame, types: dict[str, DataType]) -> Back:
-        condition = {"and": [{"field": "type_id", "op": "eq", "value": self._ground.type_id}]}
+    def _read(self, carried: pl.DataFrame, types: dict[str, DataType], *, expected: int) -> Back:
         wanted = among(carried["identifier"].to_list())
         try:
             stored = self._exports.read(
                 self._ptolemy,
                 types,
-                condition,
-                expected=carried.height,
+                self._condition,
+                expected=expected,
                 wanted=wanted,
                 progress=_reading,
             )
         except UNUSABLE:
-            stored = self._by_pages(types, condition)
+            stored = self._by_pages(types)
         return compare_back(carried, stored.filter(~pl.col("archived")), self._ground)
 
     def _types(self, carried: pl.DataFrame) -> dict[str, DataType]:
@@ -247,13 +256,13 @@ class BulkImports:
         keys = [field.removeprefix(FIELD) for field in fields if field.startswith(FIELD)]
         return {key: self._ground.data_types.get(key, DataType.TEXT) for key in keys}
 
-    def _by_pages(self, types: dict[str, DataType], condition: dict[str, Any]) -> pl.DataFrame:
+    def _by_pages(self, types: dict[str, DataType]) -> pl.DataFrame:
         def take(columns: InstrumentColumns, page: Page) -> None:
             columns.take(page)
             _reading(columns.rows)
 
         return read_all(
-            lambda: self._ptolemy.instruments.filter_pages(filter=condition, limit=PAGE_SIZE),
+            lambda: self._ptolemy.instruments.filter_pages(filter=self._condition, limit=PAGE_SIZE),
             lambda: InstrumentColumns(types),
             take,
         ).frame()

@@ -31,6 +31,9 @@ TRIAL_CALLS = WITNESSES + job_calls(1) + 1
 LIST_CALLS = 1
 """Imports that are under way already."""
 
+COUNT_CALLS = 1
+"""How many instruments there are, before it is read which."""
+
 _SAMPLE = 10_000
 _ROW_BYTES = 120
 """Of a row beside its values: the names of its keys, the UUID of its type."""
@@ -114,6 +117,7 @@ def choose(
     deliveries: int,
     overage: bool = False,
     trusted: bool = True,
+    empty: bool = False,
     reading: str = "",
 ) -> Route:
     """Choose the way.
@@ -126,6 +130,7 @@ def choose(
         overage: whether calls beyond those may be spent and are billed.
         trusted: whether the workspace was read reliably: else a create might be of what exists,
             and an import would make it the feed's.
+        empty: whether nothing was found of the type, so that counting suffices for the look.
         reading: how the workspace was read, in words.
     """
     carried, rest = split(changes)
@@ -133,7 +138,7 @@ def choose(
     single = Cost(_sum(alone), _seconds(_sum(alone)))
     writing, cost = alone, None
     if carried.height:
-        jobs = _jobs(carried)
+        jobs = _jobs(carried, empty=empty)
         others = one_by_one(rest)
         # Looked at, imported, and read back.
         seconds = job_seconds(3 * carried.height) + request_seconds(_sum(others))
@@ -197,13 +202,14 @@ def one_by_one(changes: pl.DataFrame) -> dict[str, int]:
     return {item: count for item, count in items.items() if count}
 
 
-def _jobs(carried: pl.DataFrame) -> dict[str, int]:
-    """Calls of import jobs and of the exports before and after them, by item."""
+def _jobs(carried: pl.DataFrame, *, empty: bool) -> dict[str, int]:
+    """Calls of import jobs, and of counting and exports before and after them, by item."""
     files = math.ceil(_bytes(carried) / MOST_BYTES)
     updates = carried.filter(pl.col("kind") == "update").height
     return {
         "imports under way": LIST_CALLS,
-        "export to look first": job_calls(carried.height),
+        "count to look first": COUNT_CALLS,
+        **({} if empty else {"export to look first": job_calls(carried.height)}),
         **({"an update on trial": TRIAL_CALLS} if updates else {}),
         f"import of {files:,} {'file' if files == 1 else 'files'}": files
         * job_calls(math.ceil(carried.height / files)),
