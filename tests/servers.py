@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from cli.prefect_server import free_port, wait_until_healthy
 from tests.command import Command
 
@@ -67,8 +69,13 @@ class Server:
 
 
 @contextmanager
-def own_server(home: Path) -> Iterator[Server]:
-    """A server whose data and log lie in ``home``."""
+def own_server(home: Path, *, database: SecretStr | None = None) -> Iterator[Server]:
+    """A server whose data and log lie in ``home``.
+
+    Args:
+        home: the folder.
+        database: where its data lie instead; many runs at once are too much for a file.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     kept = {
@@ -83,12 +90,16 @@ def own_server(home: Path) -> Iterator[Server]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "ARMILLARY_RUNS": str(home / "runs"),
     }
-    _begin_with_a_migrated_database(home)
+    of_server = dict(environment)
+    if database is None:
+        _begin_with_a_migrated_database(home)
+    else:
+        of_server["PREFECT_API_DATABASE_CONNECTION_URL"] = database.get_secret_value()
     log = home / "server.log"
     serve = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [*serve, "--port", str(port)], env=environment, stdout=output, stderr=output
+            [*serve, "--port", str(port)], env=of_server, stdout=output, stderr=output
         )
     try:
         wait_until_healthy(server, port, log)

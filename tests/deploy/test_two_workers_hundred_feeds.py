@@ -1,4 +1,8 @@
-"""A hundred feeds over two workers: one work pool, one token, one limit for both."""
+"""A hundred feeds over two workers: one work pool, one token, one limit for both.
+
+The Prefect server keeps its data in PostgreSQL, as one that serves several workers should: its own
+file is locked now and then under so many runs, and then a run that could not be begun is lost.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ from blocks import FileFeed, PtolemyWorkspace
 from simulator import Simulator
 from tests.deploy.machines import Machine, worker
 from tests.deploy.test_two_workers import BUCKET, Site
+from tests.real.postgresql import PostgreSql, postgresql
 from tests.runs.s3 import LoopbackS3
 from tests.servers import ROOT, Server, own_server
 from tests.sync.chain import csv_file, vendor, vendor_rows
@@ -39,7 +44,7 @@ AT_ONCE = 4
 DELAY = 0.1
 SLOW = {"path": "/instruments*", "action": "delay", "seconds": DELAY, "times": None}
 ALL_SECONDS = 3000
-TAKEN = "Completed submission of flow run"
+TAKEN = "submitted to infrastructure"
 """What a worker says of each run that it has started."""
 
 
@@ -56,7 +61,8 @@ def crowd(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     s3 = LoopbackS3()
     s3.client.create_bucket(Bucket=BUCKET)
     with (
-        own_server(tmp_path_factory.mktemp("prefect")) as server,
+        postgresql() as database,
+        own_server(tmp_path_factory.mktemp("prefect"), database=_asyncpg(database)) as server,
         Simulator() as sim,
         server.client() as client,
     ):
@@ -68,6 +74,12 @@ def crowd(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         site = Site(server, client, s3, sim)
         yield Crowd(site, [_registered(site, tmp_path, number) for number in range(FEEDS)])
     s3.stop()
+
+
+def _asyncpg(database: PostgreSql) -> SecretStr:
+    """The address as Prefect wants it."""
+    address = database.address().get_secret_value()
+    return SecretStr(address.replace("postgresql://", "postgresql+asyncpg://"))
 
 
 def _registered(site: Site, folder: Path, number: int) -> str:
