@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 from prefect.logging import get_run_logger
@@ -24,16 +24,24 @@ from armillary.settings import Settings
 from armillary.sync.bulk.back import Back
 from armillary.sync.bulk.bringing import Bringing
 from armillary.sync.bulk.exported import Exports
-from armillary.sync.bulk.imports import BulkImports, Sent
+from armillary.sync.bulk.imports import BulkImports
 from armillary.sync.bulk.route import Route
-from armillary.sync.bulk.rows import present_values
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.bulk.steps import OneByOne, Writing
 from armillary.sync.bulk.trial import Trial, Witness
 from armillary.sync.ground import Ground
 from armillary.sync.judged import JudgedPlan
 from armillary.sync.outcome import Outcome
 from blocks.ptolemy import PtolemyWorkspace
-from tasks.boundary import step
+from tasks.boundary import may_pass, step
+
+REPEATED: Final[dict[str, Any]] = {
+    "retries": 2,
+    "retry_delay_seconds": 30,
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": may_pass,
+}
+"""For what only reads: a fault that lasts longer than a request is tried."""
 
 
 class Checked(Writing, Protocol):
@@ -41,6 +49,10 @@ class Checked(Writing, Protocol):
 
     def may_write(self) -> bool:
         """Whether the next write may start."""
+        ...
+
+    def short(self) -> str:
+        """Why no further call may be spent; blank if one may."""
         ...
 
 
@@ -52,7 +64,6 @@ class BulkRun:
         workspace: PtolemyWorkspace,
         ground: Ground,
         route: Route,
-        present: pl.DataFrame | None,
         *,
         run_id: str,
         lease: Lease,
@@ -60,7 +71,6 @@ class BulkRun:
         self.route = route
         self._workspace = workspace
         self._ground = ground
-        self._present = present
         self._run_id = run_id
         self._lease = lease
 
@@ -77,8 +87,7 @@ class BulkRun:
         """For a plan that goes in bulk; None for one that does not."""
         if judged.route is None or not judged.route.in_bulk:
             return None
-        present = judged.present
-        return cls(workspace, ground, judged.route, present, run_id=run_id, lease=lease)
+        return cls(workspace, ground, judged.route, run_id=run_id, lease=lease)
 
     @contextmanager
     def imports(self, applying: Checked) -> Iterator[BulkImports]:
@@ -115,7 +124,6 @@ class BulkRun:
                 self._ground,
                 jobs,
                 Exports(first, deadline, go_on),
-                present_values(self._present, self._ground),
                 folder=folder,
                 may_send=may_send,
             )
@@ -140,7 +148,10 @@ def bring_in_bulk(
             most_repairs=bulk.route.most_repairs,
             most_calls=bulk.route.most_calls,
         )
-        return bringing.bring(carried)
+        outcomes = bringing.bring(carried)
+    if not applying.breaker.stopped and (short := applying.short()):
+        applying.notes.append(f"Waiting for jobs took more calls than was thought: {short}")
+    return outcomes
 
 
 class _AsTasks:
@@ -151,6 +162,8 @@ class _AsTasks:
         self.files = imports.files
         self.witness = imports.witness
         self.recorded = imports.recorded
+        self.stands = imports.stands
+        self.notes = imports.notes
 
     def ready(self) -> int:
         return wait_for_imports(self._imports)
@@ -170,7 +183,7 @@ class _AsTasks:
         return read_back(self._imports, carried, label=f"{carried.height:,}")
 
 
-@step(name="wait", task_run_name="wait for imports under way")
+@step(name="wait", task_run_name="wait for imports under way", **REPEATED)
 def wait_for_imports(imports: BulkImports) -> int:
     """Let imports end that another run left; how many there were."""
     count = imports.ready()
@@ -179,7 +192,7 @@ def wait_for_imports(imports: BulkImports) -> int:
     return count
 
 
-@step(name="look first", task_run_name="look at {label} records first")
+@step(name="look first", task_run_name="look at {label} records first", **REPEATED)
 def look_first(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Back:
     """Read what the workspace holds of the changes before they are sent."""
     del label  # names the task run
@@ -202,7 +215,7 @@ def import_file(imports: BulkImports, part: Part, sent: Sent, *, label: str) -> 
     imports.send(part, sent)
 
 
-@step(name="read back", task_run_name="read {label} records back")
+@step(name="read back", task_run_name="read {label} records back", **REPEATED)
 def read_back(imports: BulkImports, carried: pl.DataFrame, *, label: str) -> Back:
     """Read what the workspace holds now of the changes that were sent."""
     del label

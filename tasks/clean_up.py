@@ -98,7 +98,7 @@ def _cancelled(job: ImportNote, flow_run: FlowRun, log: Log) -> bool:
         return True
     log.warning(
         "The import of %s (job %s) could not be cancelled: cancel it in Ptolemy or let it end, the "
-        "next restore into that workspace waits for it. %s",
+        "next run that imports into that workspace waits for it. %s",
         job.resource_type,
         job.job_id,
         why,

@@ -54,6 +54,8 @@ class Imported:
     """The job did not end well: what is missing of it is worth another try."""
     under_way: bool = False
     """It was given up and may still store rows: nothing of it may be sent again."""
+    overdue: bool = False
+    """It was given up because it took too long: another would, too."""
 
     @property
     def refused(self) -> bool:
@@ -190,7 +192,14 @@ class ImportJobs(JobRunner):
             released = self._cancel(job)
             under_way, words = self._ended(job) is None, (str(error),)
             return Imported(
-                job.id, part.rows, None, None, remarks=words, broke=True, under_way=under_way
+                job.id,
+                part.rows,
+                None,
+                None,
+                remarks=words,
+                broke=True,
+                under_way=under_way,
+                overdue=True,
             )
         except JobFailed as error:
             return self._judged(job, part, error)
@@ -209,9 +218,9 @@ class ImportJobs(JobRunner):
             told = ended.rows_imported
             stored = "" if told is None else f" ({told:,} of {part.rows:,} rows)"
             raise RunStopped(
-                f"{self.named(job)} was cancelled by somebody, so the restore stops here. What it "
-                f"stored until then{stored} stays.",
-                next_step="Start the restore again: it goes on with what is missing.",
+                f"{self.named(job)} was cancelled by somebody, so the {self.whose} stops here. "
+                f"What it stored until then{stored} stays.",
+                next_step=f"Start the {self.whose} again: it goes on with what is missing.",
             )
         said = _told(ended, part.rows) if ended else Imported(job.id, part.rows, None, None)
         return replace(said, remarks=(str(error),), broke=True)

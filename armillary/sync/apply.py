@@ -93,6 +93,8 @@ def _failed(change: Change, fate: Fate, error: RequestRejected | TransientError)
 def _create(ptolemy: Ptolemy, ground: Ground, change: Change, look_first: bool) -> Row:
     if look_first:
         found = _active(ptolemy, change.identifier)
+        if found is not None and not _same_type(found, ground):
+            raise Conflict(_ANOTHER_TYPE, method="GET", path=ptolemy.instruments.path, status=None)
         if found is not None:
             return _settle(ptolemy, ground, change, found)
     body = {"identifier": change.identifier, "type_id": ground.type_id, **_values(change.changed)}

@@ -45,12 +45,16 @@ class Gate:
         self._outage = outage
         self._short_of_calls = short_of_calls
 
+    def short(self) -> str:
+        """Why no further call may be spent; blank if one may."""
+        return self._short_of_calls()
+
     def may_write(self) -> bool:
         """Whether the next write may start: nothing stopped the run, and the lease is ours.
 
         Waits while the service is down.
         """
-        short = self._short_of_calls() if not self.breaker.stopped else ""
+        short = self.short() if not self.breaker.stopped else ""
         if short:
             self.breaker.halt(short)
         down = self._outage.wait() if not self.breaker.stopped else ""

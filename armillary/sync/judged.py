@@ -56,8 +56,6 @@ class JudgedPlan:
     """What was found of the delivery before planning."""
     route: Route | None = None
     """Which way the changes are written; None: one by one, and nobody asked for another."""
-    present: pl.DataFrame | None = None
-    """The instruments that imports update, as they stand (shape: ``frames``), for a bulk route."""
     absent: Mapping[str, int] = field(default_factory=dict)
     """How many deliveries in a row lacked an instrument, by UUID; only where the feed counts."""
 
@@ -145,7 +143,7 @@ def judge_plan(
         deliveries=deliveries(to_apply, ground) or 0,
         overage=definition.quota == "overage",
         trusted=plan.trusted,
-        empty=existing.reading.active.is_empty() and existing.owners.is_empty(),
+        held=existing.reading.active.height + existing.owners.height,
         reading=existing.reading.way,
     )
     cost = forecast(plan, ground, reading=reading_calls, to_apply=to_apply, route=route)
@@ -175,9 +173,6 @@ def judge_plan(
         examined=examined,
         absent=grace.absent,
         route=route,
-        present=existing.reading.active.join(to_apply.select("id"), on="id", how="semi")
-        if route.in_bulk
-        else None,
     )
 
 

@@ -51,7 +51,7 @@ def test_a_load_and_its_changes_go_by_imports_and_can_be_undone(
     chosen, month = route_told(loaded)
     assert chosen.startswith("Changes are written in bulk, by import jobs: the feed says bulk.mode")
     assert "Writing takes 230 calls and about 5 s one by one and 8 calls and about 2 s" in chosen
-    assert month.startswith("22 such runs, one each weekday of a month, would take 396 calls; ")
+    assert month.startswith("22 such runs, one each weekday of a month, would take 352 calls; ")
     before = sim.digest()
 
     sim.reset_calls()

@@ -181,7 +181,7 @@ def test_p03_a_ptolemy_that_refuses_keeps_no_lease(
 
     assert said[0].startswith(
         "The import of markets (job j-1) could not be cancelled: cancel it in Ptolemy or let it "
-        "end, the next restore into that workspace waits for it. GET / 401: "
+        "end, the next run that imports into that workspace waits for it. GET / 401: "
     )
     assert said[1:] == ["Gave back the lease on 'restore' of workspace 'w-1'"]
     assert "made-up-token" not in " ".join(said)

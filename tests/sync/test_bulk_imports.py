@@ -17,8 +17,8 @@ from armillary.restore.importing import ImportJobs
 from armillary.runs.folder_store import FolderStore
 from armillary.runs.under_way import ImportNote, UnderWay
 from armillary.sync.bulk.exported import Exports
-from armillary.sync.bulk.imports import BulkImports, Sent
-from armillary.sync.bulk.rows import present_values
+from armillary.sync.bulk.imports import BulkImports
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.bulk.trial import Trial
 from armillary.sync.ground import Ground, survey
 from armillary.sync.plan import CHANGES
@@ -44,7 +44,6 @@ def imports_of(
     ptolemy: Ptolemy,
     folder: Path,
     *,
-    present: pl.DataFrame | None = None,
     most_bytes: int = 1_000_000,
     stop: Any = go_on,
     under_way: UnderWay | None = None,
@@ -65,7 +64,6 @@ def imports_of(
         ground,
         jobs,
         Exports(FIRST_POLL_SECONDS, 20),
-        present_values(present, ground),
         folder=folder,
         may_send=go_on,
         most_bytes=most_bytes,
@@ -77,7 +75,7 @@ def creates(rows: list[dict[str, str]]) -> pl.DataFrame:
     return pl.DataFrame([_change("create", None, row) for row in rows], schema=CHANGES)
 
 
-def updates(ptolemy: Ptolemy, count: int, lot: str) -> pl.DataFrame:
+def updates(ptolemy: Ptolemy, count: int, value: str, *, field: str = "lot_size") -> pl.DataFrame:
     found = [row for page in ptolemy.instruments.list_pages() for row in page.rows][:count]
     changes = [
         {
@@ -85,7 +83,7 @@ def updates(ptolemy: Ptolemy, count: int, lot: str) -> pl.DataFrame:
             "identifier": row["identifier"],
             "id": row["id"],
             "row": 2,
-            "changed": [{"field": "field.lot_size", "before": "1", "after": lot}],
+            "changed": [{"field": f"field.{field}", "before": "1", "after": value}],
         }
         for row in found
     ]

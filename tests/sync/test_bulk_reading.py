@@ -22,11 +22,14 @@ from tests.sync.chain import open_client, seeded, vendor, vendor_rows
 
 ROWS = vendor_rows(230)
 OTHERS = vendor_rows(5, mic="xnze")
-SOON = Exports(first_poll_seconds=0.001, deadline_seconds=20)
 
 
 def always(**changed: Any) -> FileDefinition:
     return vendor(Path("v.csv"), bulk={"mode": "always"} | changed)
+
+
+def soon() -> Exports:
+    return Exports(first_poll_seconds=0.001, deadline_seconds=20)
 
 
 def filled(sim: Simulator) -> None:
@@ -37,7 +40,7 @@ def filled(sim: Simulator) -> None:
 def read(ptolemy: Ptolemy, definition: FileDefinition) -> tuple[WorkspaceReading, Ground]:
     ground = survey(ptolemy, workspace="demo", instrument_type="equity")
     found = read_workspace(
-        ptolemy, definition, ground, progress=lambda done, of: None, exports=SOON
+        ptolemy, definition, ground, progress=lambda done, of: None, exports=soon()
     )
     return found, ground
 
@@ -127,7 +130,7 @@ def owners(ptolemy: Ptolemy, definition: FileDefinition, wanted: list[str]) -> p
     found, ground = read(ptolemy, definition)
     types = relevant_types(definition, ground)
     bulk = definition.bulk
-    return find_owners(ptolemy, wanted, found.active, types, bulk=bulk, exports=SOON)
+    return find_owners(ptolemy, wanted, found.active, types, bulk=bulk, exports=soon())
 
 
 def test_owners_of_many_identifiers_are_found_by_one_export(sim: Simulator) -> None:
@@ -175,10 +178,10 @@ def test_an_export_that_names_fields_another_way_is_not_read_as_blanks(
     filled(sim)
     with open_client(sim) as ptolemy:
         with pytest.raises(ExportDamaged, match="does not tell the fields of its rows"):
-            SOON.read(ptolemy, {"ISIN": DataType.TEXT}, None, expected=235)
+            soon().read(ptolemy, {"ISIN": DataType.TEXT}, None, expected=235)
         some = {"ISIN": DataType.TEXT, "isin": DataType.TEXT}
-        assert SOON.read(ptolemy, some, None, expected=235).height == 235
-        assert SOON.read(ptolemy, {}, None, expected=235).height == 235
+        assert soon().read(ptolemy, some, None, expected=235).height == 235
+        assert soon().read(ptolemy, {}, None, expected=235).height == 235
 
 
 def test_an_export_answered_in_no_known_way_is_no_reading(sim: Simulator) -> None:

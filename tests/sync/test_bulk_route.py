@@ -30,8 +30,9 @@ def changes(kind: str, count: int, *entries: dict[str, str], first: int = 0) -> 
     return pl.DataFrame(rows, schema=CHANGES)
 
 
-def chosen(frame: pl.DataFrame, may_spend: int | None = None, **bulk: Any) -> Any:
-    return choose(frame, Bulk(**{"mode": "auto"} | bulk), may_spend=may_spend, deliveries=0)
+def chosen(frame: pl.DataFrame, may_spend: int | None = None, *, held: int = 1, **bulk: Any) -> Any:
+    words = Bulk(**{"mode": "auto"} | bulk)
+    return choose(frame, words, may_spend=may_spend, deliveries=0, held=held)
 
 
 def test_many_creates_go_in_bulk_and_few_do_not() -> None:
@@ -52,11 +53,11 @@ def test_many_creates_go_in_bulk_and_few_do_not() -> None:
 
 def test_where_nothing_is_there_a_count_is_the_look() -> None:
     frame = changes("create", 2000, ENTRY)
-    found = choose(frame, Bulk(), may_spend=None, deliveries=0, empty=True)
+    found = choose(frame, Bulk(), may_spend=None, deliveries=0, held=0)
     assert found.writing["count to look first"] == 1
     assert "export to look first" not in found.writing
     assert found.bulk
-    assert found.bulk.calls == chosen(frame).bulk.calls - 3
+    assert found.bulk.calls == chosen(frame, held=5).bulk.calls - 3
 
 
 def test_a_first_load_of_100_000_takes_tens_of_calls() -> None:
@@ -87,6 +88,24 @@ def test_where_the_quota_suffices_for_jobs_alone_they_are_chosen() -> None:
     assert found.in_bulk
     assert found.because.startswith("only so the calls suffice that are left")
     assert not chosen(frame, may_spend=3).in_bulk, "neither way suffices"
+
+
+def test_jobs_that_may_take_all_that_is_left_are_not_chosen() -> None:
+    """How often a job is asked for is an estimate, and the reserve must last."""
+    frame = changes("create", 5000, ENTRY)
+    found = chosen(frame, may_spend=21)
+    assert found.bulk.calls == 11
+    assert not found.in_bulk
+    assert found.because == (
+        "jobs may take twice the calls they are thought to take (21 calls may be spent; about 11 "
+        "calls in bulk, 5,000 one by one)"
+    )
+    assert chosen(frame, may_spend=22).in_bulk
+
+
+def test_the_time_of_exports_goes_by_what_they_hold() -> None:
+    frame = changes("create", 2000, ENTRY)
+    assert chosen(frame, held=1_000_000).bulk.seconds > 100 * chosen(frame).bulk.seconds
 
 
 def test_an_import_carries_no_clear_and_no_rename() -> None:

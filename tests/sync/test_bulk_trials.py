@@ -13,14 +13,15 @@ import pytest
 from armillary.errors import RunStopped
 from armillary.restore.split import Part
 from armillary.sync.apply import as_done
-from armillary.sync.bulk.imports import BulkImports, Sent
+from armillary.sync.bulk.imports import BulkImports
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import CHANGES
 from simulator import Simulator
 from tests.conftest import MakeSimulator
-from tests.sync.bulk_run import FEW, Written, bring, fates
+from tests.sync.bulk_run import FEW, Written, bring, fates, job
 from tests.sync.chain import open_client, seeded
-from tests.sync.test_bulk_imports import imported, updates
+from tests.sync.test_bulk_imports import ROWS, imported, updates
 
 
 def wiping(imports: BulkImports) -> None:
@@ -64,6 +65,53 @@ def test_updates_of_which_none_can_lose_anything_are_not_tried(
         "no record looked at holds anything in a field that its row does not say"
         in (written.notes[0])
     )
+
+
+def test_a_number_in_another_shape_is_the_same_number(
+    make_simulator: MakeSimulator, tmp_path: Path
+) -> None:
+    """A row says required fields in their canonical text: "0.5" of what stands there as "0.50"."""
+    fields = [
+        {"field_key": "isin"},
+        {"field_key": "exchange"},
+        {"field_key": "lot_size", "data_type": "number", "is_required": True},
+        {"field_key": "listed_on", "data_type": "date"},
+    ]
+    types = [{"identifier": "equity", "fields": fields}]
+    sim = make_simulator(workspaces=[{"slug": "demo", "instrument_types": types}])
+    sim.seed(seeded(FEW))
+    written = Written()
+    with open_client(sim) as ptolemy:
+        carried = updates(ptolemy, 25, "2021-02-03", field="listed_on")
+        outcomes = bring(ptolemy, tmp_path, carried, written)
+    assert fates(outcomes) == {Fate.APPLIED: 25}
+    assert (written.repaired, written.notes) == ([], [])
+
+
+def test_a_trial_that_did_not_end_well_says_nothing_of_others(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    sim.faults = [job(lost=True)]
+    written = Written()
+    with open_client(sim) as ptolemy:
+        outcomes = bring(ptolemy, tmp_path, updates(ptolemy, 60, "77"), written)
+    assert fates(outcomes) == {Fate.NOT_ATTEMPTED: 60}
+    assert written.repaired == []
+    assert "did not end well" in written.breaker.stopped
+    assert "bulk: {mode: never} in the feed plans them one by one" in written.breaker.stopped
+
+
+def test_more_than_is_mended_is_not_written_alone_where_nobody_knows_the_calls_left(
+    sim: Simulator, tmp_path: Path
+) -> None:
+    sim.seed(seeded(ROWS))
+    written = Written()
+    with open_client(sim) as ptolemy:
+        outcomes = bring(ptolemy, tmp_path, updates(ptolemy, 60, "77"), written, prepare=wiping)
+    assert fates(outcomes)[Fate.NOT_ATTEMPTED] == 59
+    assert "would take a call each, more than 30" in written.breaker.stopped
+    assert isins(sim) == 60
 
 
 def unknown_one(outcomes: Sequence[Outcome], written: Written) -> tuple[str, dict[str, str]]:

@@ -17,6 +17,7 @@ PLACE = "place"
 FOUND = "found"
 STORED = "stored"
 UNTOUCHED = "untouched"
+ELSEWHERE = "elsewhere"
 _KEY = "key"
 
 Way = tuple[str, bool]
@@ -36,7 +37,8 @@ class Back:
     """There with another value; with ``found``, and ``stored``: list of {field, wanted, stored,
     untouched}, the last of which tells that it is the value that stood there before."""
     absent: pl.DataFrame
-    """Not there, or not the instrument that was meant."""
+    """Not there, or not the instrument that was meant; with ``elsewhere``, whether an instrument
+    of another type has the identifier."""
 
     @property
     def undone(self) -> int:
@@ -49,12 +51,13 @@ def compare_back(carried: pl.DataFrame, stored: pl.DataFrame, ground: Ground) ->
 
     Args:
         carried: creates and updates (shape: ``Plan.changes``).
-        stored: instruments of the workspace, active ones (shape: ``frames``).
+        stored: instruments of the workspace, active ones (shape: ``frames``), of any type.
         ground: the type that was meant.
     """
     # Some services store an identifier in another case (contract N3): it is the same record.
     placed = carried.with_row_index(PLACE).with_columns(_key())
-    mine = stored.filter(pl.col("type").is_in([ground.type_id, ground.type_identifier, ""]))
+    is_mine = pl.col("type").is_in([ground.type_id, ground.type_identifier, ""])
+    mine, others = stored.filter(is_mine), stored.filter(~is_mine).select(_key()).to_series()
     # Two active ones of one identifier: neither is known to be the one that was written.
     mine = mine.with_columns(_key()).unique(_KEY, keep="none", maintain_order=True)
     found = placed.join(
@@ -68,7 +71,9 @@ def compare_back(carried: pl.DataFrame, stored: pl.DataFrame, ground: Ground) ->
     return Back(
         right=present.filter(~is_wrong).drop(STORED, _KEY),
         otherwise=present.filter(is_wrong).drop(_KEY),
-        absent=found.filter(~there.fill_null(value=False)).drop(FOUND, _KEY),
+        absent=found.filter(~there.fill_null(value=False))
+        .with_columns(pl.col(_KEY).is_in(others.implode()).alias(ELSEWHERE))
+        .drop(FOUND, _KEY),
     )
 
 

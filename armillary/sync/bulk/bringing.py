@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from armillary.errors import ArmillaryError, RunStopped
-from armillary.sync.bulk.back import PLACE, Back, applied, only_ways, stored_otherwise
+from armillary.errors import ArmillaryError, JobOverdue, RunStopped
+from armillary.sync.bulk.back import ELSEWHERE, PLACE, Back, applied, only_ways, stored_otherwise
 from armillary.sync.bulk.ends import (
     PLANNED,
     Pairs,
@@ -24,9 +24,10 @@ from armillary.sync.bulk.ends import (
     unfinished,
     with_fate,
 )
-from armillary.sync.bulk.imports import Sent, first_of
+from armillary.sync.bulk.imports import first_of
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.bulk.steps import OneByOne, Steps, Writing
-from armillary.sync.bulk.trial import NO_WITNESS, Witness
+from armillary.sync.bulk.trial import NO_WITNESS, Trial, Witness
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import Change
 
@@ -42,6 +43,7 @@ MOST_REMARKS = 3
 ON_TRIAL = "its import was on trial"
 
 PLAN_ANEW = "Start the sync again: it plans anew."
+BY_ITSELF = "bulk: {mode: never} in the feed plans them one by one, with their calls."
 SPEND_MORE = "Raise the quota, lower reserve_calls, or set quota: overage."
 
 
@@ -84,13 +86,10 @@ class Bringing:
             return self._outcomes
         back = None
         try:
-            if self._steps.ready():
-                raise RunStopped(
-                    "Imports of instruments were under way; this plan was made before they ended.",
-                    next_step=PLAN_ANEW,
-                )
-            carried = self._fitting(carried)
-            carried = self._tried(carried)
+            carried = self._free(carried)
+            if not carried.is_empty():
+                carried = self._fitting(carried)
+                carried = self._tried(carried)
             if not carried.is_empty():
                 back = self._sent_and_read(carried, sent)
         except ArmillaryError as error:
@@ -99,6 +98,7 @@ class Bringing:
             for changes, _ in self._alone:
                 self._leave(changes, 0)
             return self._outcomes
+        self._writing.notes += self._steps.notes
         if back is not None:
             self._settle(back, sent)
         for changes, look_first in self._alone:
@@ -115,13 +115,28 @@ class Bringing:
             self._alone.append((changes, look_first))
             self._calls_left -= changes.height * (1 + look_first)
 
+    def _free(self, carried: pl.DataFrame) -> pl.DataFrame:
+        """All of it, once imports of others have ended; none of it where one does not end."""
+        try:
+            self._steps.ready()
+        except JobOverdue as error:
+            self._instead(carried, error.message.removesuffix("."), "cannot start")
+            return carried.clear()
+        return carried
+
     def _fitting(self, carried: pl.DataFrame) -> pl.DataFrame:
-        """What is as the plan found it: an import makes what is gone, and takes what is there."""
+        """What is as the plan found it: an import makes what is gone, and takes what is there.
+
+        What stands there as it is wanted is done already: an import of a run that was killed went
+        on without it.
+        """
         back = self._steps.look(carried)
-        there = pl.concat([back.right[PLACE], back.otherwise[PLACE]])
-        is_there = carried.with_row_index(PLACE)[PLACE].is_in(there.implode())
-        fits = is_there == (carried["kind"] == "update")
-        moved = carried.filter(~fits)
+        is_update = pl.col("kind") == "update"
+        changed = back.otherwise.filter(is_update)[PLACE]
+        free = back.absent.filter(~is_update & ~pl.col(ELSEWHERE))[PLACE]
+        places = carried.with_row_index(PLACE)[PLACE]
+        fits = places.is_in(pl.concat([changed, free]).implode())
+        moved = carried.filter(~fits & ~places.is_in(back.right[PLACE].implode()))
         if moved.height > self._may_mend:
             raise RunStopped(
                 f"{moved.height:,} of {carried.height:,} changes fit the workspace no longer, more "
@@ -129,6 +144,7 @@ class Bringing:
                 f"what they create is there; the first: {first_of(moved).label}.",
                 next_step=PLAN_ANEW,
             )
+        self._take(applied(back.right))
         self._to_alone(moved, look_first=True)
         return carried.filter(fits)
 
@@ -138,15 +154,11 @@ class Bringing:
         if updates.is_empty():
             return carried
         witness = self._steps.witness(updates)
-        why_not = NO_WITNESS if witness is None else self._try(updates, witness)
+        trial = Trial(NO_WITNESS) if witness is None else self._try(updates, witness)
+        why_not = trial.why_not
         if not why_not:
             return carried
-        if updates.height > self._calls_left:
-            raise RunStopped(
-                f"An import does not carry updates here ({why_not}). {updates.height:,} of "
-                f"them would take a call each, and {self._calls_left:,} calls may be spent.",
-                next_step=SPEND_MORE,
-            )
+        self._refuse_too_many(updates.height, trial)
         self._writing.notes.append(
             f"Updates were written one by one, because an import does not carry them here: "
             f"{why_not}."
@@ -157,8 +169,30 @@ class Bringing:
         self._to_alone(updates.filter(mine), look_first=True)
         return carried.filter(pl.col("kind") != "update")
 
-    def _try(self, updates: pl.DataFrame, witness: Witness) -> str:
-        """Why imports must not carry updates; blank if they may."""
+    def _refuse_too_many(self, updates: int, trial: Trial) -> None:
+        """The plan told of a few calls for all of them: many more are not spent without a word."""
+        if trial.broke and updates > self._may_mend:
+            raise RunStopped(
+                f"The import that was tried before {updates:,} updates did not end well "
+                f"({trial.why_not}), which says nothing of the others.",
+                next_step=f"{PLAN_ANEW} {BY_ITSELF}",
+            )
+        if updates > self._calls_left:
+            raise RunStopped(
+                f"An import does not carry updates here ({trial.why_not}). {updates:,} of "
+                f"them would take a call each, and {self._calls_left:,} calls may be spent.",
+                next_step=SPEND_MORE,
+            )
+        if self._calls_left == math.inf and updates > self._most_repairs:
+            raise RunStopped(
+                f"An import does not carry updates here ({trial.why_not}). {updates:,} of them "
+                f"would take a call each, more than {self._most_repairs:,}, and nobody knows how "
+                "many calls are left.",
+                next_step=BY_ITSELF,
+            )
+
+    def _try(self, updates: pl.DataFrame, witness: Witness) -> Trial:
+        """Whether imports may carry updates."""
         sent = Sent()
         # Before it is sent: whatever ends the run meanwhile, what stood there is known (P22).
         change = self._steps.recorded(witness)
@@ -171,7 +205,7 @@ class Bringing:
         finally:
             if untouched or not sent.rows:
                 self._at_risk = None
-        return trial.why_not
+        return trial
 
     def _sent_and_read(self, carried: pl.DataFrame, sent: Sent) -> Back | None:
         """Send all of it, and once more what a job that broke left undone.
@@ -181,15 +215,15 @@ class Bringing:
         self._send(carried, sent)
         if sent.refused:
             sent.rows = 0  # for sure
-            self._instead(carried, sent.refused.removesuffix("."))
+            self._instead(carried, sent.refused.removesuffix("."), "are refused here")
             return None
-        back = self._steps.read_back(carried)
-        if not sent.broke or sent.under_way or not back.undone:
+        back = self._as_it_stands(carried)
+        if not sent.broke or sent.under_way or sent.overdue or not back.undone:
             return back
         if sent.lost:
             # What nobody could find may have been at work while it was read back.
             self._steps.ready()
-            back = self._steps.read_back(carried)
+            back = self._as_it_stands(carried)
         missing = undone(back)
         if missing.is_empty():
             return back
@@ -199,7 +233,19 @@ class Bringing:
         sent.reasons = {places[at]: words for at, words in again.reasons.items()}
         sent.remarks += again.remarks
         sent.under_way = again.under_way
-        return self._steps.read_back(carried)
+        return self._as_it_stands(carried)
+
+    def _as_it_stands(self, carried: pl.DataFrame) -> Back:
+        """What stands there; read once more where one record tells that the export is an old one.
+
+        A service may answer a second export with the file of the first.
+        """
+        back = self._steps.read_back(carried)
+        if back.undone <= self._may_mend:
+            return back
+        if self._steps.stands(undone(back).head(1).select(PLANNED)):
+            back = self._steps.read_back(carried)
+        return back
 
     def _send(self, carried: pl.DataFrame, sent: Sent) -> None:
         for part in self._steps.files(carried):
@@ -207,18 +253,16 @@ class Bringing:
             if sent.refused:
                 return
 
-    def _instead(self, carried: pl.DataFrame, why: str) -> None:
-        """Imports are refused, and nothing was stored: every change by itself, if that may be."""
+    def _instead(self, carried: pl.DataFrame, why: str, what: str) -> None:
+        """No import can be, and nothing was stored: every change by itself, if that may be."""
         calls = 2 * carried.height
         if calls > self._calls_left:
             raise RunStopped(
-                f"Imports are refused here ({why}). {carried.height:,} changes one by one would "
+                f"Imports {what} ({why}). {carried.height:,} changes one by one would "
                 f"take up to {calls:,} calls, and {self._calls_left:,} may be spent.",
                 next_step=SPEND_MORE,
             )
-        self._writing.notes.append(
-            f"Imports are refused here ({why}), so changes were written one by one."
-        )
+        self._writing.notes.append(f"Imports {what} ({why}), so changes were written one by one.")
         self._to_alone(carried, look_first=True)
 
     def _settle(self, back: Back, sent: Sent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from armillary.sync.bulk.back import PLACE, Back
-from armillary.sync.bulk.imports import Sent
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.outcome import Fate, Outcome
 from armillary.sync.plan import CHANGES, Change, iter_changes
 

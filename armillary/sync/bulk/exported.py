@@ -67,6 +67,9 @@ class Exports:
     deadline_seconds: float = 7200.0
     go_on: Callable[[], None] = _go_on
     clock: Clock = field(default_factory=SystemClock)
+    known: set[str] = field(default_factory=set)
+    """Ids of jobs that were read already: none of them is that of a submit whose answer was lost,
+    and what was written since is in none of them."""
 
     def no_longer_than(self, seconds: float) -> Exports:
         """The same with less patience, for whoever has another way to go."""
@@ -110,7 +113,9 @@ class Exports:
             go_on=self.go_on,
         )
         request = ExportRequest(RESOURCE, include_archived=include_archived, filter=condition)
-        job = jobs.wait(jobs.trigger(request))
+        submitted = jobs.trigger(request, self.known)
+        self.known.add(submitted.id)
+        job = jobs.wait(submitted)
 
         def keep(download: Download) -> pl.DataFrame:
             columns, windows, rows, told = InstrumentColumns(types), open_windows(), 0, False

@@ -2,6 +2,7 @@
 
 ready        imports that are under way end first: what they store is not sent again
 look         what stands there before anything is sent
+stands       whether one change stands there, asked of that record alone
 witness      the update to try, if any is to go this way
 try_update   that one alone
 send         file after file
@@ -10,71 +11,33 @@ read_back    what stands there now, by one export
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from armillary import progress
-from armillary.api.models import Page
-from armillary.api.paging import read_all
 from armillary.api.ptolemy import Ptolemy
 from armillary.errors import AccessDenied, RequestRejected, RunStopped
-from armillary.restore.importing import Imported, ImportJobs, reasons_by_row, refused
+from armillary.restore.importing import ImportJobs, refused
 from armillary.restore.split import MOST_BYTES, Part
 from armillary.sync.bulk.back import Back, compare_back
 from armillary.sync.bulk.exported import RESOURCE, UNUSABLE, Exports, among
-from armillary.sync.bulk.pace import patience_for
-from armillary.sync.bulk.rows import Present, files, row_of
+from armillary.sync.bulk.pace import import_seconds, patience_for, patience_seconds
+from armillary.sync.bulk.rows import Present, files, present_values, row_of
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.bulk.trial import WITNESSES, Trial, Witness, judge_trial, witness_of
 from armillary.sync.canonical import DataType
 from armillary.sync.frames import FIELD, InstrumentColumns
 from armillary.sync.ground import Ground
+from armillary.sync.owners import find_owners
 from armillary.sync.plan import CHANGES, Change, iter_changes
 from armillary.sync.workspace import PAGE_SIZE
-
-
-@dataclass
-class Sent:
-    """How far the sending came."""
-
-    rows: int = 0
-    """Of the changes, from the first: those whose file was sent, or was about to be."""
-    files: int = 0
-    broke: bool = False
-    """A job did not end well: what is missing is worth another import."""
-    under_way: bool = False
-    """A job was given up that may still store rows: nothing of it is sent again."""
-
-    lost: bool = False
-    """Nobody knows whether there is a job of some file: one may be storing rows unseen."""
-    accepted: int = 0
-    """Of the files."""
-
-    def __post_init__(self) -> None:
-        self.reasons: dict[int, str] = {}
-        """Why rows failed, by the place of the change."""
-        self.remarks: list[str] = []
-        """What the service said without naming a row."""
-
-    def take(self, part: Part, done: list[Imported]) -> None:
-        """Note what became of one file, sent as one or as several."""
-        self.files += len(done)
-        self.accepted += sum(not imported.refused for imported in done)
-        self.lost = self.lost or any(imported.lost for imported in done)
-        self.broke = self.broke or any(imported.broke for imported in done)
-        self.under_way = self.under_way or any(imported.under_way for imported in done)
-        self.reasons |= reasons_by_row(done, range(part.first_row, part.first_row + part.rows))
-        for imported in done:
-            self.remarks += imported.remarks
-
-    @property
-    def refused(self) -> str:
-        """Why imports are refused here, while none was accepted: nothing was stored."""
-        return "" if self.accepted or not self.remarks else self.remarks[0]
 
 
 class BulkImports:
@@ -85,7 +48,6 @@ class BulkImports:
         ground: type and data types of the plan.
         jobs: submits files and waits; its patience is that of a small job.
         exports: reads back.
-        present: what rows of updates have to have (``rows.present_values``).
         folder: for files on their way; whoever made it removes it.
         may_send: called before each file; raises when nothing more may be written.
         most_bytes: of a file (contract section 13: 100 MB).
@@ -97,7 +59,6 @@ class BulkImports:
         ground: Ground,
         jobs: ImportJobs,
         exports: Exports,
-        present: Present,
         *,
         folder: Path,
         may_send: Callable[[], None],
@@ -106,14 +67,18 @@ class BulkImports:
         self._ptolemy = ptolemy
         self._ground = ground
         self._jobs = jobs
-        self._exports = exports
-        self._present = present
+        self._exports: Exports | None = exports
+        self._present: Present = {}
+        self.notes: list[str] = []
+        """What a person has to know of how it was read."""
         self._folder = folder
         self._may_send = may_send
         self._most_bytes = most_bytes
-        self._condition = {"and": [{"field": "type_id", "op": "eq", "value": ground.type_id}]}
+        self._of_type: dict[str, Any] = {
+            "and": [{"field": "type_id", "op": "eq", "value": ground.type_id}]
+        }
         self._held: int | None = None
-        """Active instruments of the type before anything is sent, as the service counts them."""
+        """Active instruments before anything is sent, as the service counts them."""
 
     def ready(self) -> int:
         """Let imports end that are under way in the workspace; how many there were.
@@ -121,21 +86,40 @@ class BulkImports:
         Raises:
             JobOverdue: one of them does not end.
         """
-        return self._jobs.wait_for_others(RESOURCE)
+        return self._patient(import_seconds(0)).wait_for_others(RESOURCE)
 
     def look(self, carried: pl.DataFrame) -> Back:
         """What stands there of some changes before they are sent.
 
-        A type without a single instrument is counted and not read.
+        Who creates looks at instruments of every type: an import would take over one that has the
+        identifier. A workspace without a single instrument is counted and not read.
 
         Raises:
             ApiError: the workspace cannot be read.
         """
-        self._held = self._ptolemy.instruments.count(self._condition)
+        creates = carried.filter(pl.col("kind") == "create").height
+        condition = None if creates else self._of_type
+        self._held = self._ptolemy.instruments.count(condition)
+        types = self._types(carried) | self._required
         if self._held == 0:
-            return compare_back(carried, InstrumentColumns({}).frame(), self._ground)
-        expected = carried.height if self._held is None else self._held
-        return self._read(carried, {}, expected=expected)
+            return compare_back(carried, InstrumentColumns(types).frame(), self._ground)
+        stored = self._read(carried, types, condition, self._held or carried.height)
+        updated = stored.join(carried.select("id"), on="id", how="semi")
+        self._present = present_values(updated, self._ground)
+        return compare_back(carried, stored, self._ground)
+
+    def stands(self, change: pl.DataFrame) -> bool:
+        """Whether one change (a row of ``Plan.changes``) stands there, by that record alone.
+
+        Raises:
+            ApiError: it cannot be read.
+        """
+        [one] = iter_changes(change)
+        columns = InstrumentColumns(self._types(change))
+        with suppress(RequestRejected):
+            columns.add([self._ptolemy.instruments.get(one.id or one.identifier)])
+        active = columns.frame().filter(~pl.col("archived"))
+        return compare_back(change, active, self._ground).right.height == 1
 
     def files(self, carried: pl.DataFrame) -> Iterator[Part]:
         """The import files of changes (``rows.files``)."""
@@ -191,6 +175,7 @@ class BulkImports:
             )
         after = self._ptolemy.instruments.get(record)
         trial = judge_trial(change, witness.before, after, self._ground.data_types)
+        trial = replace(trial, broke=sent.broke)
         if trial.put_back:
             self._ptolemy.instruments.patch(record, trial.put_back)
         if trial.why_not and (said := [*sent.reasons.values(), *sent.remarks]):
@@ -210,7 +195,7 @@ class BulkImports:
         with part as file:
             self._may_send()
             sent.rows = part.first_row + part.rows
-            jobs = self._jobs
+            jobs = self._patient(import_seconds(part.rows))
             patience = patience_for(
                 part.rows,
                 first_poll_seconds=jobs.patience.first_poll_seconds,
@@ -225,29 +210,52 @@ class BulkImports:
             sent.take(part, done)
 
     def read_back(self, carried: pl.DataFrame) -> Back:
-        """What stands there of some changes; by pages where an export does not tell it.
+        """What stands there of some changes; by look-ups where an export does not tell it.
 
         Raises:
             ApiError: the workspace cannot be read.
         """
         created = carried.filter(pl.col("kind") == "create").height
         expected = max(carried.height, (self._held or 0) + created)
-        return self._read(carried, self._types(carried), expected=expected)
+        stored = self._read(carried, self._types(carried), self._of_type, expected)
+        return compare_back(carried, stored, self._ground)
 
-    def _read(self, carried: pl.DataFrame, types: dict[str, DataType], *, expected: int) -> Back:
-        wanted = among(carried["identifier"].to_list())
-        try:
-            stored = self._exports.read(
-                self._ptolemy,
-                types,
-                self._condition,
-                expected=expected,
-                wanted=wanted,
-                progress=_reading,
-            )
-        except UNUSABLE:
-            stored = self._by_pages(types)
-        return compare_back(carried, stored.filter(~pl.col("archived")), self._ground)
+    def _patient(self, seconds: float) -> ImportJobs:
+        """The jobs, each given up after so long, or sooner by the settings."""
+        allowed = min(seconds, self._jobs.patience.deadline_seconds)
+        return replace(self._jobs, patience=replace(self._jobs.patience, deadline_seconds=allowed))
+
+    def _read(
+        self,
+        carried: pl.DataFrame,
+        types: dict[str, DataType],
+        condition: dict[str, Any] | None,
+        expected: int,
+    ) -> pl.DataFrame:
+        """Active instruments that have the identifiers of changes, and perhaps others."""
+        identifiers = carried["identifier"].to_list()
+        if self._exports is not None:
+            pages = math.ceil(expected / PAGE_SIZE)
+            try:
+                stored = self._exports.no_longer_than(patience_seconds(pages)).read(
+                    self._ptolemy,
+                    types,
+                    condition,
+                    expected=expected,
+                    wanted=among(identifiers),
+                    progress=_reading,
+                )
+                return stored.filter(~pl.col("archived"))
+            except UNUSABLE as error:
+                # The next one would fail, too, and each is calls and time.
+                self._exports = None
+                self.notes.append(
+                    f"No export tells what stands there ({error.message.removesuffix('.')}), so "
+                    "it was looked up, a call for about 200 records."
+                )
+        nobody = InstrumentColumns(types).frame()
+        found = find_owners(self._ptolemy, identifiers, nobody, types)
+        return found.filter(~pl.col("archived"))
 
     def _types(self, carried: pl.DataFrame) -> dict[str, DataType]:
         """Data types of the fields that changes touch."""
@@ -256,16 +264,11 @@ class BulkImports:
         keys = [field.removeprefix(FIELD) for field in fields if field.startswith(FIELD)]
         return {key: self._ground.data_types.get(key, DataType.TEXT) for key in keys}
 
-    def _by_pages(self, types: dict[str, DataType]) -> pl.DataFrame:
-        def take(columns: InstrumentColumns, page: Page) -> None:
-            columns.take(page)
-            _reading(columns.rows)
-
-        return read_all(
-            lambda: self._ptolemy.instruments.filter_pages(filter=self._condition, limit=PAGE_SIZE),
-            lambda: InstrumentColumns(types),
-            take,
-        ).frame()
+    @property
+    def _required(self) -> dict[str, DataType]:
+        """What every row has to have, beside the name."""
+        keys = sorted(self._ground.required_fields)
+        return {key: self._ground.data_types[key] for key in keys if key in self._ground.data_types}
 
 
 def _no_import(error: AccessDenied) -> bool:
@@ -275,7 +278,7 @@ def _no_import(error: AccessDenied) -> bool:
 
 
 def _reading(rows: int) -> None:
-    progress.say("reading back", rows)
+    progress.say("looking what is there", rows)
 
 
 def first_of(changes: pl.DataFrame) -> Change:

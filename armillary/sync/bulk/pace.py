@@ -22,6 +22,7 @@ IN_FLIGHT = 10
 LONGEST_FIRST_POLL_SECONDS = 10.0
 
 LEAST_PATIENCE_SECONDS = 120.0
+LEAST_IMPORT_SECONDS = 900.0
 TIMES_AS_LONG = 4
 
 LEAST_POLLS = 2
@@ -64,6 +65,11 @@ def patience_seconds(calls: int) -> float:
     An export nobody works on must not keep a run for hours that pages could have read in minutes.
     """
     return max(LEAST_PATIENCE_SECONDS, TIMES_AS_LONG * calls * ANSWER_SECONDS)
+
+
+def import_seconds(rows: int) -> float:
+    """How long an import of so many rows may take before it is given up."""
+    return max(LEAST_IMPORT_SECONDS, TIMES_AS_LONG * job_seconds(rows))
 
 
 def request_seconds(calls: int) -> float:

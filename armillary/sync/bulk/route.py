@@ -34,6 +34,10 @@ LIST_CALLS = 1
 COUNT_CALLS = 1
 """How many instruments there are, before it is read which."""
 
+MARGIN = 2
+"""Jobs may take so many times the calls they are thought to take: how often one is asked for
+depends on how long it takes, and the reserve must last."""
+
 _SAMPLE = 10_000
 _ROW_BYTES = 120
 """Of a row beside its values: the names of its keys, the UUID of its type."""
@@ -117,7 +121,7 @@ def choose(
     deliveries: int,
     overage: bool = False,
     trusted: bool = True,
-    empty: bool = False,
+    held: int = 0,
     reading: str = "",
 ) -> Route:
     """Choose the way.
@@ -130,7 +134,7 @@ def choose(
         overage: whether calls beyond those may be spent and are billed.
         trusted: whether the workspace was read reliably: else a create might be of what exists,
             and an import would make it the feed's.
-        empty: whether nothing was found of the type, so that counting suffices for the look.
+        held: how many instruments were found: exports hold those, and none is made of nothing.
         reading: how the workspace was read, in words.
     """
     carried, rest = split(changes)
@@ -138,16 +142,23 @@ def choose(
     single = Cost(_sum(alone), _seconds(_sum(alone)))
     writing, cost = alone, None
     if carried.height:
-        jobs = _jobs(carried, empty=empty)
+        jobs = _jobs(carried, held)
         others = one_by_one(rest)
         # Looked at, imported, and read back.
-        seconds = job_seconds(3 * carried.height) + request_seconds(_sum(others))
+        rows = 2 * max(held, carried.height) + carried.height
+        seconds = job_seconds(rows) + request_seconds(_sum(others))
         cost = Cost(_sum(jobs) + _sum(others), math.ceil(seconds) + 1)
         writing = {**others, **jobs}
     in_bulk, because = False, "the workspace could not be read reliably"
     if trusted:
         in_bulk, because = _chosen(
-            bulk, carried.height, single, cost, may_spend=may_spend, deliveries=deliveries
+            bulk,
+            carried.height,
+            single,
+            cost,
+            may_spend=may_spend,
+            deliveries=deliveries,
+            overage=overage,
         )
     writing = writing if in_bulk else alone
     left = None if overage or may_spend is None else max(0, may_spend - deliveries - _sum(writing))
@@ -171,6 +182,7 @@ def _chosen(
     *,
     may_spend: int | None,
     deliveries: int,
+    overage: bool,
 ) -> tuple[bool, str]:
     if cost is None:
         return False, "no change is one that an import can carry"
@@ -179,12 +191,16 @@ def _chosen(
         return bulk.mode == "always", f"the feed says bulk.mode: {bulk.mode} ({calls})"
     size = f"{carried:,} creates and updates"
     left = math.inf if may_spend is None else may_spend - deliveries
+    spendable = math.inf if overage else left
     if cost.calls >= single.calls:
         answer = False, f"it costs fewer calls ({calls})"
+    elif spendable < MARGIN * cost.calls:
+        told = f"{left:,} calls may be spent; {calls}"
+        answer = False, f"jobs may take twice the calls they are thought to take ({told})"
     elif carried >= bulk.from_changes:
         limit = f"{size} are {bulk.from_changes:,} or more (bulk.from_changes)"
         answer = True, f"{limit}, and it costs fewer calls ({calls})"
-    elif cost.calls <= left < single.calls:
+    elif left < single.calls:
         told = f"{calls}; {left:,} may be spent"
         answer = True, f"only so the calls suffice that are left ({told})"
     else:
@@ -202,18 +218,18 @@ def one_by_one(changes: pl.DataFrame) -> dict[str, int]:
     return {item: count for item, count in items.items() if count}
 
 
-def _jobs(carried: pl.DataFrame, *, empty: bool) -> dict[str, int]:
+def _jobs(carried: pl.DataFrame, held: int) -> dict[str, int]:
     """Calls of import jobs, and of counting and exports before and after them, by item."""
     files = math.ceil(_bytes(carried) / MOST_BYTES)
     updates = carried.filter(pl.col("kind") == "update").height
     return {
         "imports under way": LIST_CALLS,
         "count to look first": COUNT_CALLS,
-        **({} if empty else {"export to look first": job_calls(carried.height)}),
+        **({"export to look first": job_calls(held)} if held else {}),
         **({"an update on trial": TRIAL_CALLS} if updates else {}),
         f"import of {files:,} {'file' if files == 1 else 'files'}": files
         * job_calls(math.ceil(carried.height / files)),
-        "export to read back": job_calls(carried.height),
+        "export to read back": job_calls(max(held, carried.height)),
     }
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from armillary.restore.split import Part
 from armillary.sync.breaker import Breaker
 from armillary.sync.bulk.back import Back
-from armillary.sync.bulk.imports import Sent
+from armillary.sync.bulk.sent import Sent
 from armillary.sync.bulk.trial import Trial, Witness
 from armillary.sync.outcome import Outcome
 from armillary.sync.plan import Change
@@ -43,12 +43,19 @@ class OneByOne(Protocol):
 class Steps(Protocol):
     """The steps of ``BulkImports``."""
 
+    notes: list[str]
+    """What a person has to know of how it was read."""
+
     def ready(self) -> int:
         """Let other imports end; how many there were."""
         ...
 
     def look(self, carried: pl.DataFrame) -> Back:
         """What stands there before anything is sent."""
+        ...
+
+    def stands(self, change: pl.DataFrame) -> bool:
+        """Whether one change stands there, by that record alone."""
         ...
 
     def witness(self, updates: pl.DataFrame) -> Witness | None:

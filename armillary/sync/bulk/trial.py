@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from armillary.api.envelope import reference
-from armillary.sync.canonical import CLEAR, DataType
+from armillary.sync.canonical import CLEAR, DataType, canonical_value
 from armillary.sync.frames import FIELD, InstrumentColumns, snapshot, text_of
 from armillary.sync.plan import Change, FieldChange
 
@@ -97,6 +97,8 @@ class Trial:
     """The body of a PATCH that gives back what the import took; None when it took nothing."""
     untouched: bool = False
     """The record stands as it stood, for sure."""
+    broke: bool = False
+    """Its import did not end well: that says nothing of others."""
 
 
 def judge_trial(
@@ -110,7 +112,7 @@ def judge_trial(
         after: the record as it stands.
         data_types: of the fields.
     """
-    lost = _lost(change, before, after)
+    lost = _lost(change, before, after, data_types)
     if lost:
         names = ", ".join(sorted(lost))
         return Trial(
@@ -146,22 +148,35 @@ def _fields(change: Change) -> set[str]:
     return {entry.field for entry in change.changed}
 
 
-def _lost(change: Change, before: Row, after: Row) -> dict[str, Any]:
-    """What is another value now although nobody wanted that, with what stood there."""
+def _lost(
+    change: Change, before: Row, after: Row, data_types: Mapping[str, DataType]
+) -> dict[str, Any]:
+    """What is another value now although nobody wanted that, with what stood there.
+
+    A row says required fields in their canonical text: "1.5" stands for "1.50".
+    """
     wanted = _fields(change)
     values, now = snapshot(before), snapshot(after)
     lost: dict[str, Any] = {
         FIELD + key: value
         for key, value in values.items()
-        if FIELD + key not in wanted and text_of(value) != text_of(now.get(key))
+        if FIELD + key not in wanted and not _same(value, now.get(key), data_types.get(key))
     }
-    if "name" not in wanted and text_of(before.get("name")) != text_of(after.get("name")):
+    if "name" not in wanted and not _same(before.get("name"), after.get("name"), DataType.TEXT):
         lost["name"] = before.get("name")
     if before.get("extras") and before["extras"] != after.get("extras"):
         lost["extras"] = before["extras"]
     if reference(before, "type") != reference(after, "type"):
         lost["type"] = reference(before, "type")
     return lost
+
+
+def _same(before: Any, after: Any, data_type: DataType | None) -> bool:
+    one, other = text_of(before), text_of(after)
+    if one == other or data_type is None:
+        return one == other
+    meant = canonical_value(one, data_type)
+    return meant is not None and meant == canonical_value(other, data_type)
 
 
 def _body(lost: Mapping[str, Any]) -> dict[str, Any]:
