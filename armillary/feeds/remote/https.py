@@ -85,6 +85,11 @@ class HttpsPlace:
                 found = Lost(type(error).__name__)
         raise found
 
+    def probe(self, name: str) -> None:
+        """By GET, for many servers and signed addresses answer HEAD otherwise; then hang up."""
+        with self._answer("GET", name) as answer:
+            _refuse_status(answer.status_code)
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()

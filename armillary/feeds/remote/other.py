@@ -50,6 +50,10 @@ class OtherPlace:
         with self._files.open(f"{self._folder}/{name}", "rb") as stream:
             return limited(stream, expected_bytes)
 
+    def probe(self, name: str) -> None:
+        """Open it."""
+        self._files.open(f"{self._folder}/{name}", "rb").close()
+
     def close(self) -> None:
         """Nothing: fsspec keeps its own connections."""
 

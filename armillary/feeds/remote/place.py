@@ -82,6 +82,10 @@ class Place(Protocol):
         """
         ...
 
+    def probe(self, name: str) -> None:
+        """Ask for the content as ``read`` does, and take nothing of it."""
+        ...
+
     def close(self) -> None:
         """End the connection."""
         ...

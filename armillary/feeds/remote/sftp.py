@@ -80,6 +80,11 @@ class SftpPlace:
                 stream.prefetch(expected_bytes, _REQUESTS_AHEAD)
             return limited(stream, expected_bytes)
 
+    def probe(self, name: str) -> None:
+        """Open it."""
+        with _worded():
+            self._files.open(self._path(name), "rb").close()
+
     def close(self) -> None:
         """End the connection."""
         self._client.close()
