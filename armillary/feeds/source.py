@@ -285,9 +285,9 @@ def _refuse_without_marker(
         raise _NotYet(
             f"{name} is not complete yet: the vendor has not put {own}{suffix} beside it."
         ) from None
-    # Times of change are numbers; an ETag tells nothing of before and after.
-    marks = [each.mark for each in (marker, entry) if each is not None and each.mark.isdecimal()]
-    if len(marks) == 2 and int(marks[0]) < int(marks[1]):  # noqa: PLR2004 -- both of them
+    marked_at = marker.changed_at if marker else None
+    changed_at = entry.changed_at if entry else None
+    if marked_at is not None and changed_at is not None and marked_at < changed_at:
         raise _NotYet(f"{name} is newer than {own}{suffix}: that marker is of an earlier delivery.")
 
 

@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cache
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -72,6 +73,7 @@ class HttpsPlace:
             name,
             size_bytes=int(length) if length.isdecimal() else None,
             mark=headers.get("etag") or headers.get("last-modified") or "",
+            changed_at=_moment(headers.get("last-modified", "")),
         )
 
     def read(self, name: str, expected_bytes: int | None) -> bytes:  # noqa: ARG002
@@ -149,6 +151,14 @@ def _as_sent(headers: httpx.Headers, name: str) -> bool:
     """
     packed = headers.get("content-encoding", "identity").lower() != "identity"
     return not packed or name.lower().endswith((".gz", ".zst"))
+
+
+def _moment(written: str) -> float | None:
+    """A date of HTTP in seconds of Unix time; None where it is none."""
+    try:
+        return parsedate_to_datetime(written).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _refuse_open_text(url: SplitResult) -> None:

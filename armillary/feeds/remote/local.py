@@ -50,6 +50,7 @@ def _entry(name: str, facts: stat_result) -> Entry:
         name,
         size_bytes=facts.st_size,
         mark=str(facts.st_mtime_ns),
+        changed_at=facts.st_mtime_ns / 1e9,
         is_folder=stat.S_ISDIR(facts.st_mode),
         is_link=stat.S_ISLNK(facts.st_mode),
     )

@@ -158,6 +158,7 @@ def _entry(name: str, facts: paramiko.SFTPAttributes) -> Entry:
         size_bytes=facts.st_size,
         # A server that tells no time leaves the size, and the second look.
         mark="" if facts.st_mtime is None else str(facts.st_mtime),
+        changed_at=facts.st_mtime,
         is_folder=stat.S_ISDIR(mode),
         is_link=stat.S_ISLNK(mode),
     )
