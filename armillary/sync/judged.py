@@ -23,7 +23,7 @@ from armillary.sync.field_guard import (
     without_fields,
 )
 from armillary.sync.forecast import Forecast, deliveries, forecast, shortage
-from armillary.sync.grace import graced
+from armillary.sync.grace import come_back, graced
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
 from armillary.sync.partitions import vanished_parts
@@ -196,6 +196,7 @@ def judge_plan(
             *source.warnings,
             *examined.warnings,
             *plan.notes,
+            *(come_back(existing.reading.active, source, memory) if only is None else ()),
             *(overage if definition.quota == "overage" else ()),
             *_not_found(only, source),
             *([f"Look at the source: {superseded}."] if superseded else []),
