@@ -10,8 +10,9 @@ from pydantic import Field, FieldSerializationInfo, HttpUrl, SecretStr, field_se
 
 from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.credentials import Kept
-from armillary.feeds.delivery import Delivery, file_delivery
+from armillary.feeds.delivery import Delivery, file_delivery, file_first_look
 from armillary.feeds.file_definition import FileDefinition
+from armillary.feeds.first_look import FirstLook
 from armillary.feeds.location import shown
 from armillary.feeds.venue_delivery import venue_delivery
 from blocks.cadenza import CadenzaAccount
@@ -88,6 +89,15 @@ class FileFeed(FileDefinition, Feed):
             FeedRefused: not delivered, not readable, still being written, cut off, or empty.
         """
         return file_delivery(self.definition(), self._kept())
+
+    def look(self) -> FirstLook:
+        """Look for the file, with what this block keeps secret.
+
+        Raises:
+            ConfigurationError: the address cannot be used at all, or a secret is missing.
+            FeedRefused: nobody answers, or the file may not be read.
+        """
+        return file_first_look(self.definition(), self._kept())
 
     def _kept(self) -> Kept:
         if self.credentials is None:

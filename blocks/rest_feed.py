@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.feeds.delivery import Delivery
+from armillary.feeds.first_look import FirstLook
 from armillary.feeds.rest_definition import RestDefinition, RestSource
 from blocks.feed import Feed, definition_in
 
@@ -69,3 +70,14 @@ class RestFeed(RestDefinition, _WithSecrets):
         from armillary.feeds.rest_delivery import rest_delivery  # noqa: PLC0415
 
         return rest_delivery(self.definition(), password=self.password, token=self.token)
+
+    def look(self) -> FirstLook:
+        """Ask for the first page, once.
+
+        Raises:
+            ConfigurationError: the credentials are incomplete.
+            FeedRefused: it did not come, or it is no page of records.
+        """
+        from armillary.feeds.rest_delivery import rest_first_look  # noqa: PLC0415
+
+        return rest_first_look(self.definition(), password=self.password, token=self.token)

@@ -9,6 +9,7 @@ from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.errors import ConfigurationError
 from armillary.feeds.delivery import Delivery
+from armillary.feeds.first_look import FirstLook
 from armillary.feeds.sql_definition import SqlDefinition, SqlSource
 from blocks.feed import Feed, definition_in
 
@@ -65,10 +66,25 @@ class SqlFeed(SqlDefinition, _WithAddress):
         # Here, because SQLAlchemy costs time that no other kind of feed should pay.
         from armillary.feeds.sql_delivery import sql_delivery  # noqa: PLC0415
 
-        if not self.connector:
-            return sql_delivery(self.definition(), address=self.url)
-        address, options = _of_a_connector(self.connector, self.name)
+        address, options = self._database()
         return sql_delivery(self.definition(), address=address, options=options)
+
+    def look(self) -> FirstLook:
+        """Have the database take the query, without asking for rows.
+
+        Raises:
+            ConfigurationError: no database is named, or it cannot be used.
+            FeedRefused: the query is refused, or has no column that the feed uses.
+        """
+        from armillary.feeds.sql_first_look import sql_first_look  # noqa: PLC0415
+
+        address, options = self._database()
+        return sql_first_look(self.definition(), address=address, options=options)
+
+    def _database(self) -> tuple[SecretStr, dict[str, Any]]:
+        if not self.connector:
+            return self.url, {}
+        return _of_a_connector(self.connector, self.name)
 
 
 def _of_a_connector(name: str, feed: str) -> tuple[SecretStr, dict[str, Any]]:

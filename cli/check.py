@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,19 +16,22 @@ from armillary.api.shared_limit import SharedLimit
 from armillary.backup.bucket import Bucket
 from armillary.backup.place import place_of
 from armillary.errors import ConfigurationError
+from armillary.feeds.cadenza_definition import CadenzaDefinition
 from armillary.feeds.definition import FeedDefinition
-from armillary.feeds.loading import load_feed
+from armillary.feeds.loading import AnyDefinition, load_feed
+from armillary.feeds.sql_definition import SqlDefinition
 from armillary.readiness.finding import Finding, Level, looked_at, worst
 from armillary.readiness.machine import check_clock, check_limit, check_zones
+from armillary.readiness.sources import check_source, look_of
 from armillary.readiness.stores import check_runs, check_store
-from armillary.readiness.venues import check_cadenza
+from armillary.readiness.venues import check_cadenza, check_venues
 from armillary.readiness.workspaces import check_feed, check_workspace
 from armillary.runs.store import RunStore, open_store
 from armillary.settings import Settings
 from cli.console import out, print_json
 from cli.exits import FAILED, told_plainly
 from cli.prefect_server import require_server, server_is_configured
-from cli.sync import configured
+from cli.sync import configured, feed_block
 from cli.venues import cadenza_configured
 
 PREFECT_FILE = "prefect.yaml"
@@ -90,6 +94,10 @@ def _findings(settings: Settings, feeds: list[Path], described: Path | None) -> 
             "token and workspace", lambda: _of_environment(connection, settings, definitions)
         )
         findings.append(check_clock(settings.ptolemy_url))
+    for definition in definitions:
+        findings += looked_at(
+            f"feed {definition.name}, source", functools.partial(_source, settings, definition)
+        )
     findings += about_cadenza(settings)
     if settings.store_bucket:
         findings += looked_at("backup store", lambda: [check_store(Bucket(place_of(settings)))])
@@ -112,6 +120,18 @@ def _of_environment(
     yield from about_limit
 
 
+def _source(settings: Settings, definition: AnyDefinition) -> Iterator[Finding]:
+    """What delivers the rows of a feed, with the secrets of the environment."""
+    feed = f"feed {definition.name}"
+    if isinstance(definition, CadenzaDefinition):
+        with shared_cadenza(_cadenza(settings)) as cadenza:
+            yield from check_venues(cadenza, [definition.venue], feed)
+    elif isinstance(definition, SqlDefinition) and definition.connector:
+        yield check_source(feed_block(settings, definition).look, feed)
+    else:
+        yield check_source(look_of(definition), feed)
+
+
 def _of_server(
     settings: Settings, described: Path | None, store: RunStore, *, clock: bool
 ) -> list[Finding]:
@@ -130,17 +150,21 @@ def about_cadenza(settings: Settings) -> list[Finding]:
     if not (settings.cadenza_email or any(secret.get_secret_value() for secret in secrets)):
         return []
     try:
-        cadenza_configured(settings)
-        connection = CadenzaConnection(
-            settings.cadenza_url,
-            email=settings.cadenza_email,
-            password=settings.cadenza_password,
-            token=settings.cadenza_token,
-        )
+        connection = _cadenza(settings)
     except ConfigurationError as error:
         return [Finding("Cadenza", Level.FAILED, error.message, error.advice)]
     with shared_cadenza(connection) as cadenza:
         return [check_cadenza(cadenza)]
+
+
+def _cadenza(settings: Settings) -> CadenzaConnection:
+    cadenza_configured(settings)
+    return CadenzaConnection(
+        settings.cadenza_url,
+        email=settings.cadenza_email,
+        password=settings.cadenza_password,
+        token=settings.cadenza_token,
+    )
 
 
 def _shared_limit(name: str) -> tuple[list[Finding], SharedLimit | None]:

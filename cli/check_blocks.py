@@ -17,13 +17,14 @@ from armillary.backup.opening import folder_of
 from armillary.readiness.deployments import Deployment
 from armillary.readiness.finding import Finding, Level, looked_at
 from armillary.readiness.machine import check_limit
+from armillary.readiness.sources import check_source
 from armillary.readiness.stores import check_backups, check_store
 from armillary.readiness.venues import check_cadenza, check_venues
 from armillary.readiness.workspaces import check_feed, check_scratch, check_workspace
 from armillary.settings import Settings
 from armillary.sync.ground import open_workspace
-from blocks import BackupStore, CadenzaAccount, CadenzaFeed, PtolemyWorkspace
-from blocks.feed import Feed
+from blocks import BackupStore, CadenzaAccount, PtolemyWorkspace
+from blocks.feeds import CadenzaFeed, FileFeed, RestFeed, SqlFeed
 from blocks.global_limit import GlobalLimit
 
 BACKUP = "backup-workspace"
@@ -125,7 +126,9 @@ class NamedBlocks:
         elif isinstance(block, CadenzaFeed):
             with block.account.connect() as cadenza:
                 yield from check_venues(cadenza, [block.venue], name)
-        elif not isinstance(block, Feed):
+        elif isinstance(block, FileFeed | RestFeed | SqlFeed):
+            yield check_source(block.look, name)
+        else:
             yield Finding(name, Level.OK, "is there")
 
     def _feed(self, feed: str, workspace: str) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from armillary.runs.memory import FeedMemory
 from armillary.sync.existing import Existing
 from armillary.sync.ground import Ground
 from armillary.sync.judged import JudgedPlan, judge_plan
+from armillary.sync.sanity import Examined
 from blocks.feeds import Feed
 from tasks.boundary import step
 
@@ -23,6 +24,7 @@ def plan_changes(
     existing: Existing,
     memory: FeedMemory,
     *,
+    examined: Examined,
     only: Collection[str] | None,
     approved: pl.DataFrame | None,
     reading_calls: Mapping[str, int],
@@ -39,4 +41,5 @@ def plan_changes(
         approved=approved,
         reading_calls=reading_calls,
         remaining_calls=remaining_calls,
+        examined=examined,
     )

@@ -6,7 +6,7 @@ from prefect.logging import get_run_logger
 
 from armillary.runs.memory import recall
 from armillary.sync.ground import Ground
-from armillary.sync.judged import JudgedPlan
+from armillary.sync.judged import JudgedPlan, judge_delivery
 from armillary.sync.outcome import SyncResult
 from blocks.feeds import Feed
 from tasks.plan_changes import plan_changes
@@ -40,10 +40,13 @@ def sync_feed(
 
 def _planned(run: SyncRun, ground: Ground, feed: Feed, only: list[str] | None) -> JudgedPlan:
     log = get_run_logger()
-    approved = run.approved(ground, feed.definition().name)
+    definition = feed.definition()
+    approved = run.approved(ground, definition.name)
+    memory = recall(run.store, ground.workspace_id, definition.name)
     source = read_records(feed, ground.data_types)
     records, rejects = source.records.height, source.rejects.height
     log.info("Read %s: %d records, %d rows rejected", source.source, records, rejects)
+    examined = judge_delivery(definition, source, memory, only=only)
     existing = read_workspace(run.workspace, feed, ground, source.records)
     log.info("Workspace: %d active records in scope", existing.reading.active.height)
     return plan_changes(
@@ -51,7 +54,8 @@ def _planned(run: SyncRun, ground: Ground, feed: Feed, only: list[str] | None) -
         ground,
         source,
         existing,
-        recall(run.store, ground.workspace_id, feed.definition().name),
+        memory,
+        examined=examined,
         only=only,
         approved=approved,
         reading_calls=run.calls.by_item(),

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from armillary.clock import Clock
 from armillary.feeds.credentials import Credentials, Kept, private_key_of
 from armillary.feeds.file_definition import FileDefinition
+from armillary.feeds.first_look import FirstLook
 from armillary.feeds.location import FileFormat, shown
 from armillary.feeds.secret import secret_of
-from armillary.feeds.source import Fetching, fetch
+from armillary.feeds.source import Fetching, fetch, first_look
 from armillary.feeds.trailer import Trailer
 
 
@@ -84,6 +85,25 @@ def file_delivery(
         business_date=fetched.business_date,
         fingerprint=fetched.fingerprint,
     )
+
+
+def file_first_look(
+    definition: FileDefinition,
+    kept: Kept = Kept(),  # noqa: B008 -- a value that nobody can change
+    clock: Clock | None = None,
+) -> FirstLook:
+    """Whether the file of a feed is there and may be read, without reading it.
+
+    Args:
+        definition: Of the feed.
+        kept: What a block keeps secret; what is not there comes from the environment.
+        clock: Tells today, for a pattern with a date.
+
+    Raises:
+        ConfigurationError: The address cannot be used at all, or a secret is missing.
+        FeedRefused: Nobody answers, or the file may not be read.
+    """
+    return first_look(definition.url, _fetching(definition, kept), clock)
 
 
 def _fetching(definition: FileDefinition, kept: Kept) -> Fetching:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,7 @@ from armillary.feeds.newest import Pattern, is_pattern
 from armillary.feeds.remote.host_keys import checked_host_key
 from armillary.feeds.trailer import Trailer
 
+_NO_DATE = re.compile(r"\{date(?!:[^{}]+\})")
 _WITH_ROWS_IN_LINES = ("csv", "ndjson")
 
 Seconds = Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)]
@@ -152,8 +154,14 @@ class FileSource(Named):
     def _address_problems(self) -> list[str]:
         scheme, name = scheme_of(self.url), name_of(self.url)
         found = []
-        if "{date:" in self.url.removesuffix(name):
-            found.append("only the last part of url may be a pattern, no folder")
+        folder = self.url.removesuffix(name)
+        if "{date" in folder or ("*" in folder and scheme not in {"https", "http"}):
+            found.append(
+                "only the last part of url may be a pattern, no folder: name the one folder that "
+                "the files come into"
+            )
+        if _NO_DATE.search(name):
+            found.append("a date in a pattern says how it is written, as in {date:%Y%m%d}")
         if is_pattern(name):
             Pattern(name)
             if scheme in {"https", "http"}:

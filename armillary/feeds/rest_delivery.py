@@ -5,13 +5,17 @@ What is missing from a delivery is archived, so a list that may lack something i
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import SecretStr
 
 from armillary.clock import Clock, SystemClock
 from armillary.errors import FeedRefused
 from armillary.feeds.delivery import Delivery
+from armillary.feeds.first_look import LOOK_SECONDS, FirstLook, lacking, used_columns
+from armillary.feeds.json_records import read_lines
 from armillary.feeds.rest_definition import RestDefinition
 from armillary.feeds.rest_paging import (
     NEXT,
@@ -28,6 +32,7 @@ from armillary.feeds.rest_service import PageFailed, RestService
 from armillary.feeds.secret import secret_of
 
 MOST_READINGS = 3
+EMPTY = "Check what the credentials may see, and params, then start the sync again."
 
 
 def rest_delivery(
@@ -52,13 +57,7 @@ def rest_delivery(
         ConfigurationError: The credentials are incomplete.
         FeedRefused: A page did not come, the pages make no whole list, or it is empty.
     """
-    password = secret_of(
-        password, definition.password_variable, what="password", feed=definition.name
-    )
-    token = secret_of(token, definition.token_variable, what="token", feed=definition.name)
-    with RestService(
-        definition, password=password, token=token, clock=clock or SystemClock()
-    ) as service:
+    with _service(definition, password, token, clock) as service:
         pages, note = _whole_list(definition, service)
     return Delivery(
         content=b"".join(pages.lines),
@@ -67,6 +66,59 @@ def rest_delivery(
         warnings=(note,) if note else (),
         live=True,
         origin=urlsplit(definition.url).netloc,
+    )
+
+
+def rest_first_look(
+    definition: RestDefinition,
+    *,
+    password: SecretStr | None = None,
+    token: SecretStr | None = None,
+) -> FirstLook:
+    """The first page, asked for once.
+
+    Args:
+        definition: Which service, and how to ask.
+        password: From a block; else the variable that the definition names.
+        token: Likewise.
+
+    Raises:
+        ConfigurationError: The credentials are incomplete.
+        FeedRefused: It did not come, or it is no page of records.
+    """
+    seconds = min(definition.timeout_seconds, LOOK_SECONDS)
+    hurried = definition.model_copy(update={"timeout_seconds": seconds})
+    pages = Pages(definition.url)
+    with _service(hurried, password, token, once=True) as service:
+        _add_page(hurried, service, first_ask(hurried), pages)
+    page = f"{definition.url} answers, with {pages.count:,} records on its first page"
+    if not pages.count:
+        return FirstLook(page, "a run refuses a list that has none", EMPTY)
+    table = read_lines(pages.lines[0], used_columns(definition), definition.url)
+    if missing := lacking(definition, table.columns):
+        return FirstLook(
+            page,
+            f"none of them has {missing}, which the feed definition needs",
+            f"Mend the templates of the feed, or rows. They have: {', '.join(table.columns)}.",
+        )
+    return FirstLook(page)
+
+
+def _service(
+    definition: RestDefinition,
+    password: SecretStr | None,
+    token: SecretStr | None,
+    clock: Clock | None = None,
+    *,
+    once: bool = False,
+) -> RestService:
+    feed = definition.name
+    return RestService(
+        definition,
+        password=secret_of(password, definition.password_variable, what="password", feed=feed),
+        token=secret_of(token, definition.token_variable, what="token", feed=feed),
+        clock=clock or SystemClock(),
+        once=once,
     )
 
 
@@ -100,25 +152,31 @@ def _all_pages(definition: RestDefinition, service: RestService) -> Pages:
     asked: set[Mark] = set()
     while ask is not None:
         refuse_loop(ask, asked, pages, definition.paging.max_pages)
-        try:
-            answer, data = service.page(ask)
-        except PageFailed as error:
-            failed: PageFailed | None = error
-        else:
-            failed = None
-        if failed is not None:
-            raise FeedRefused(
-                f"{definition.url}: {pages.where}: {failed.why}.", next_step=failed.next_step
-            )
-        rows = rows_of(definition, data, pages)
-        pages.add(rows, total_of(definition, data, pages))
+        answer, data = _add_page(definition, service, ask, pages)
         asked.add(ask.mark)
         ask = next_ask(definition, ask, answer, data, pages)
     if pages.count == 0:
         raise FeedRefused(
             f"{definition.url} has not a single record: the list at '{definition.rows}' is empty. "
             "Far more often than a fact that is a permission that was taken away, or a filter.",
-            next_step=f"{NEXT}Check what the credentials may see, and params, then start the sync "
-            "again.",
+            next_step=f"{NEXT}{EMPTY}",
         )
     return pages
+
+
+def _add_page(
+    definition: RestDefinition, service: RestService, ask: Ask, pages: Pages
+) -> tuple[httpx.Response, Any]:
+    """One page more; the answer, for what it says of the next."""
+    try:
+        answer, data = service.page(ask)
+    except PageFailed as error:
+        failed: PageFailed | None = error
+    else:
+        failed = None
+    if failed is not None:
+        raise FeedRefused(
+            f"{definition.url}: {pages.where}: {failed.why}.", next_step=failed.next_step
+        )
+    pages.add(rows_of(definition, data, pages), total_of(definition, data, pages))
+    return answer, data

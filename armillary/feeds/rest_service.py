@@ -80,9 +80,23 @@ class RestService:
         password: SecretStr | None,
         token: SecretStr | None,
         clock: Clock,
+        once: bool = False,
     ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            definition: Which service, and how to ask.
+            password: Of its user.
+            token: Or what opens it instead.
+            clock: Does the waiting.
+            once: Each page is asked for once, and nothing is waited for.
+
+        Raises:
+            ConfigurationError: The credentials are incomplete.
+        """
         self._definition = definition
         self._clock = clock
+        self._once_only = once
         self._headers, self._secret_params = _credentials(definition, password, token)
         self._wire = Wire(Endpoint(_origin(definition.url), max_in_flight=1))
 
@@ -111,7 +125,7 @@ class RestService:
                 failed += 1
                 backoff = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**failed)
                 wait = max(self._asked(attempt) or 0.0, backoff)
-            if attempt.final or failed >= ATTEMPTS:
+            if attempt.final or self._once_only or failed >= ATTEMPTS:
                 raise PageFailed(attempt.why, _advice(attempt.answer))
             paused += wait
             if paused > LONGEST_PAUSE_SECONDS:

@@ -8,6 +8,7 @@ from datetime import date
 from armillary.clock import Clock, SystemClock
 from armillary.errors import ConfigurationError, FeedRefused
 from armillary.feeds.credentials import NOBODY, Credentials
+from armillary.feeds.first_look import FirstLook
 from armillary.feeds.location import name_of, packing_of, shown, sibling
 from armillary.feeds.newest import Newest, Pattern, is_pattern
 from armillary.feeds.packing import too_large, unpacked
@@ -21,7 +22,7 @@ from armillary.feeds.remote.place import (
     Unusable,
 )
 
-__all__ = ["MAX_BYTES", "Fetched", "Fetching", "fetch"]
+__all__ = ["MAX_BYTES", "Fetched", "Fetching", "fetch", "first_look"]
 
 _ATTEMPTS = 3
 _WAIT_SECONDS = 2.0
@@ -29,6 +30,7 @@ _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 60.0
 """Between two looks for a file that is not there yet."""
 
+_ANSWERS = "Nothing was written. Start the sync again when the source answers."
 _WAIT = "Nothing was written. Start the sync again when the file is complete."
 
 
@@ -103,6 +105,49 @@ def fetch(url: str, how: Fetching = Fetching(), clock: Clock | None = None) -> F
         clock.sleep(min(left, _LOOK_SECONDS))
 
 
+def first_look(url: str, how: Fetching, clock: Clock | None = None) -> FirstLook:
+    """Whether a file is there and would be given, without taking it.
+
+    Args:
+        url: Of the file; the last part may be a pattern.
+        how: As whom.
+        clock: Tells today, for a pattern with a date.
+
+    Raises:
+        ConfigurationError: The address cannot be used at all.
+        FeedRefused: Nobody answers, the file may not be read, or which is meant cannot be told.
+    """
+    name = shown(url)
+    try:
+        return FirstLook(_offered(url, how, clock or SystemClock()))
+    except (FeedRefused, ConfigurationError, _NotYet) as error:
+        meant: Exception = error
+    except Lost as error:
+        meant = FeedRefused(f"{name} cannot be had ({error}).", next_step=_ANSWERS)
+    except Exception as error:  # noqa: BLE001 -- every file system has errors of its own
+        meant = _meant(error, name)
+    # Whatever it was raised beside stays here.
+    meant.__context__ = None
+    if isinstance(meant, _NotYet):
+        return FirstLook(
+            f"{name} is not there now",
+            str(meant).removeprefix(f"{name} ").removesuffix("."),
+            "A run refuses that. If the file should be there by now, mend url in the feed.",
+        )
+    raise meant
+
+
+def _offered(url: str, how: Fetching, clock: Clock) -> str:
+    with opened(url, how.credentials, host_key=how.host_key, known_hosts=how.known_hosts) as place:
+        found = _chosen(place, url, how, clock)
+        name = shown(sibling(url, found.name) if found.name != name_of(url) else url)
+        entry = place.describe(found.name)
+        _refuse_folder(entry, name)
+        place.probe(found.name)
+    size = "" if entry is None or entry.size_bytes is None else f", with {entry.size_bytes:,} bytes"
+    return f"{name} is there{size}, and may be read"
+
+
 class _NotYet(Exception):
     """Not there, or not complete: a look later may find it."""
 
@@ -121,7 +166,7 @@ def _attempted(url: str, how: Fetching, clock: Clock) -> Fetched:
         except Lost as error:
             refusal = FeedRefused(
                 f"{name} could not be read to its end, {attempt} times ({error}).",
-                next_step="Nothing was written. Start the sync again when the source answers.",
+                next_step=_ANSWERS,
             )
             if attempt < _ATTEMPTS:
                 clock.sleep(_WAIT_SECONDS * attempt)
@@ -209,8 +254,7 @@ def _chosen(place: Place, url: str, how: Fetching, clock: Clock) -> Newest:
 def _at_rest(place: Place, own: str, name: str, how: Fetching, clock: Clock) -> Entry | None:
     """The file as it is when nobody writes to it any more (F03)."""
     entry = place.describe(own)
-    if entry is not None and entry.is_folder:
-        raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
+    _refuse_folder(entry, name)
     seconds = place.settle_seconds if how.settle_seconds is None else how.settle_seconds
     if how.done_suffix:
         _refuse_without_marker(place, entry, own, how.done_suffix, name)
@@ -222,6 +266,11 @@ def _at_rest(place: Place, own: str, name: str, how: Fetching, clock: Clock) -> 
     if again != entry:
         raise _NotYet(f"{name} changed within {seconds:g} seconds: it is still being written.")
     return again
+
+
+def _refuse_folder(entry: Entry | None, name: str) -> None:
+    if entry is not None and entry.is_folder:
+        raise FeedRefused(f"{name} is a folder: the feed definition has to name one file.")
 
 
 def _refuse_without_marker(
@@ -236,9 +285,9 @@ def _refuse_without_marker(
         raise _NotYet(
             f"{name} is not complete yet: the vendor has not put {own}{suffix} beside it."
         ) from None
-    # Times of change are numbers; an ETag tells nothing of before and after.
-    marks = [each.mark for each in (marker, entry) if each is not None and each.mark.isdecimal()]
-    if len(marks) == 2 and int(marks[0]) < int(marks[1]):  # noqa: PLR2004 -- both of them
+    marked_at = marker.changed_at if marker else None
+    changed_at = entry.changed_at if entry else None
+    if marked_at is not None and changed_at is not None and marked_at < changed_at:
         raise _NotYet(f"{name} is newer than {own}{suffix}: that marker is of an earlier delivery.")
 
 

@@ -15,11 +15,13 @@ from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from armillary.errors import ConfigurationError
 from armillary.feeds.rest_definition import LOOPBACK
+from armillary.feeds.secret import secret_of
 from armillary.feeds.sql_definition import SqlDefinition
 
 BATCH_ROWS = 20_000
@@ -75,6 +77,28 @@ def shown(url: URL) -> str:
     return f"database {url.database or ''} at {url.host or 'this machine'}".replace("  ", " ")
 
 
+def address_of(definition: SqlDefinition, given: SecretStr | None) -> URL:
+    """The address of a feed's database.
+
+    Args:
+        definition: Names the variable that holds it.
+        given: From a block; blank counts as not given.
+
+    Raises:
+        ConfigurationError: None is named, the variable is not set, or it cannot be read here.
+    """
+    address = secret_of(
+        given, definition.url_variable, what="address of the database", feed=definition.name
+    )
+    if address is None:
+        raise ConfigurationError(
+            f"Feed {definition.name} names no database.",
+            next_step="Name the environment variable that holds its address in url_variable (a "
+            "block: url, or connector), then start again.",
+        )
+    return parsed(address.get_secret_value(), definition.name)
+
+
 @contextmanager
 def opened(url: URL, definition: SqlDefinition, options: dict[str, Any]) -> Iterator[sa.Connection]:
     """A connection inside a transaction that reads one snapshot and cannot write.
@@ -104,6 +128,36 @@ def opened(url: URL, definition: SqlDefinition, options: dict[str, Any]) -> Iter
                     yield reading
     finally:
         engine.dispose()
+
+
+@contextmanager
+def executed(
+    connection: sa.Connection, definition: SqlDefinition, batch_rows: int
+) -> Iterator[sa.CursorResult[Any]]:
+    """The answer to the query; its rows wait in the database until they are asked for.
+
+    Args:
+        connection: Of ``opened``.
+        definition: Which query, with which parameters.
+        batch_rows: So many are asked for at once.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The database refuses the query.
+    """
+    statement = sa.text(definition.query)
+    for name, value in definition.parameters.items():
+        if isinstance(value, list):
+            statement = statement.bindparams(sa.bindparam(name, expanding=True))
+    streaming = connection.execution_options(stream_results=True, yield_per=batch_rows)
+    result = streaming.execute(statement, definition.parameters)
+    cursor = result.cursor
+    try:
+        yield result
+    finally:
+        result.close()
+        if cursor is not None:
+            # Of a connection that broke, SQLAlchemy leaves it open.
+            cursor.close()
 
 
 def _sqlite(url: URL) -> sa.Engine:

@@ -5,7 +5,6 @@ Rows come in batches and are packed at once, so that memory holds a batch and th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time
@@ -19,18 +18,14 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from armillary.clock import Clock, SystemClock
-from armillary.errors import ConfigurationError, FeedRefused
-from armillary.feeds.definition import FeedDefinition
+from armillary.errors import FeedRefused
 from armillary.feeds.delivery import Delivery
+from armillary.feeds.first_look import used_columns
 from armillary.feeds.parquet import NUMBERS
-from armillary.feeds.secret import secret_of
-from armillary.feeds.sql_connection import BATCH_ROWS, opened, parsed, shown
+from armillary.feeds.sql_connection import BATCH_ROWS, address_of, executed, opened, shown
 from armillary.feeds.sql_definition import SqlDefinition
-from armillary.feeds.sql_failures import explained
-from armillary.feeds.sql_values import Column
-from armillary.feeds.template import parse
-
-NEXT = "Nothing was written and nothing is archived. "
+from armillary.feeds.sql_failures import NEXT, explained
+from armillary.feeds.sql_values import Column, columns_of
 
 
 def sql_delivery(
@@ -56,16 +51,7 @@ def sql_delivery(
         ConfigurationError: No database is named, or it cannot be used.
         FeedRefused: The query failed, or its rows are none, too old, or cannot be text.
     """
-    address = secret_of(
-        address, definition.url_variable, what="address of the database", feed=definition.name
-    )
-    if address is None:
-        raise ConfigurationError(
-            f"Feed {definition.name} names no database.",
-            next_step="Name the environment variable that holds its address in url_variable (a "
-            "block: url, or connector), then start again.",
-        )
-    url = parsed(address.get_secret_value(), definition.name)
+    url = address_of(definition, address)
     rows = _Rows(definition, f"Query {definition.name} ({shown(url)})")
     failure: tuple[str, str] | None = None
     try:
@@ -89,23 +75,11 @@ def sql_delivery(
 def _batches(
     connection: sa.Connection, definition: SqlDefinition, rows: _Rows
 ) -> Generator[list[Any], None, None]:
-    statement = sa.text(definition.query)
-    for name, value in definition.parameters.items():
-        if isinstance(value, list):
-            statement = statement.bindparams(sa.bindparam(name, expanding=True))
-    streaming = connection.execution_options(stream_results=True, yield_per=BATCH_ROWS)
-    result = streaming.execute(statement, definition.parameters)
-    cursor = result.cursor
-    try:
+    with executed(connection, definition, BATCH_ROWS) as result:
         rows.begin(list(result.keys()))
         # The size once more: partitions() takes none from the options, and would read all at once.
         for batch in result.partitions(BATCH_ROWS):
             yield list(batch)
-    finally:
-        result.close()
-        if cursor is not None:
-            # Of a connection that broke, SQLAlchemy leaves it open.
-            cursor.close()
 
 
 class _Rows:
@@ -133,20 +107,7 @@ class _Rows:
         Raises:
             FeedRefused: One stands there twice, or one that freshness needs does not.
         """
-        twice = [name for name, times in Counter(names).items() if times > 1]
-        if twice:
-            raise FeedRefused(
-                f"{self.source} has the column '{twice[0]}' twice.",
-                next_step=f"{NEXT}Name the columns one by one, with AS where two are alike.",
-            )
-        fresh = self._definition.freshness
-        if fresh and fresh.column not in names:
-            raise FeedRefused(
-                f"{self.source} has no column '{fresh.column}', which freshness looks at. Its "
-                f"columns: {', '.join(names)}.",
-                next_step=f"{NEXT}Add it to the query, or mend freshness.",
-            )
-        self._columns = [Column(name) for name in names]
+        self._columns = columns_of(names, self._definition, self.source)
         self._schema = pa.schema([(name, pa.string()) for name in names])
         # The schema stored beside would hide the file's own metadata, which tells the numbers.
         self._writer = pyarrow.parquet.ParquetWriter(
@@ -240,13 +201,6 @@ class _Rows:
                 yield (
                     f"The column '{column.name}' is padded with blanks (CHAR), which are cut off."
                 )
-
-
-def used_columns(definition: FeedDefinition) -> frozenset[str]:
-    """The columns that the templates of a feed name."""
-    templates = [definition.identifier, definition.name_template or ""]
-    templates += [definition.rule(key).template for key in definition.fields]
-    return frozenset(column for text in templates for column in parse(text).columns)
 
 
 def _moment(value: Any) -> datetime | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+NEXT = "Nothing was written and nothing is archived. "
+
 _BY_STATE = {
     "25006": (
         "tried to write, and may only read",
@@ -27,6 +29,9 @@ _BY_STATE = {
         "Make the query faster, or raise statement_timeout_seconds",
     ),
 }
+TOO_SLOW = _BY_STATE["57014"]
+"""What is said of a query that took too long."""
+
 _MEND = "Mend the query, or what it reads"
 _UNTRUSTED = (
     "found no database with which an encrypted, trusted connection could be made",
@@ -38,7 +43,7 @@ _WORDS_OF_SQLITE = {
         "Look at the database, or mend the address",
     ),
     "readonly": _BY_STATE["25006"],
-    "interrupted": _BY_STATE["57014"],
+    "interrupted": TOO_SLOW,
     "locked": _BY_STATE["55P03"],
 }
 _WORDS_OF_A_CONNECTION = {

@@ -5,10 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from armillary.errors import FeedRefused
+from armillary.feeds.sql_definition import SqlDefinition
+from armillary.feeds.sql_failures import NEXT
 
 
 def _float(value: float) -> str:
@@ -80,3 +85,30 @@ class Column:
             return written(value)
         self.no_text = _NO_TEXT.get(type(value), f"values of type {type(value).__name__}")
         return f"({self.no_text})"
+
+
+def columns_of(names: list[str], definition: SqlDefinition, source: str) -> list[Column]:
+    """The columns of a query.
+
+    Args:
+        names: As the database tells them.
+        definition: Says which of them freshness looks at.
+        source: What messages call the query.
+
+    Raises:
+        FeedRefused: One stands there twice, or the one of freshness does not.
+    """
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise FeedRefused(
+            f"{source} has the column '{twice[0]}' twice.",
+            next_step=f"{NEXT}Name the columns one by one, with AS where two are alike.",
+        )
+    fresh = definition.freshness
+    if fresh and fresh.column not in names:
+        raise FeedRefused(
+            f"{source} has no column '{fresh.column}', which freshness looks at. Its "
+            f"columns: {', '.join(names)}.",
+            next_step=f"{NEXT}Add it to the query, or mend freshness.",
+        )
+    return [Column(name) for name in names]

@@ -55,6 +55,8 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     """In how many records it was not blank."""
     constant: str | None = None
     """The one value of all those records; None where there were several."""
+    commonest: int | None = None
+    """How many of those records had the most frequent value; None if an older release wrote it."""
 
 
 class FeedMemory(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from armillary.feeds.reading import FeedReading
 from armillary.runs.memory import FeedMemory
 from armillary.sync.plan import Plan
 
+_NAMED = 5
+
 
 @dataclass(frozen=True)
 class Grace:
@@ -66,3 +68,32 @@ def graced(
         plan, changes=changes, held=pl.concat([plan.held, held]).sort("identifier", "row")
     )
     return Grace(plan, absent)
+
+
+def come_back(active: pl.DataFrame, source: FeedReading, memory: FeedMemory) -> list[str]:
+    """What to tell of instruments that the last deliveries lacked and this one has again (F21).
+
+    Only a feed that counts absences (``archive_after``) knows of them.
+
+    Args:
+        active: the feed's instruments in the workspace.
+        source: the delivery.
+        memory: how many deliveries lacked each.
+    """
+    back = sorted(
+        (identifier, memory.absent[each])
+        for each, identifier in active.select("id", "identifier")
+        .filter(
+            pl.col("id").is_in(list(memory.absent))
+            & pl.col("identifier").is_in(source.records["identifier"].implode())
+        )
+        .iter_rows()
+    )
+    if not back:
+        return []
+    named = ", ".join(f"{identifier} ({lacked})" for identifier, lacked in back[:_NAMED])
+    more = f" and {len(back) - _NAMED:,} more" if len(back) > _NAMED else ""
+    return [
+        f"Back in the feed, after deliveries in a row that lacked them: {len(back):,} "
+        f"({named}{more}; in brackets how many). If that goes on, ask the vendor why."
+    ]

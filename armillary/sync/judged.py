@@ -23,7 +23,7 @@ from armillary.sync.field_guard import (
     without_fields,
 )
 from armillary.sync.forecast import Forecast, deliveries, forecast, shortage
-from armillary.sync.grace import graced
+from armillary.sync.grace import come_back, graced
 from armillary.sync.ground import Ground
 from armillary.sync.guards import Baseline, Withheld, judge, too_many_rejects
 from armillary.sync.partitions import vanished_parts
@@ -73,6 +73,39 @@ class JudgedPlan:
         return self.too_many_rejects or self.shortage
 
 
+def judge_delivery(
+    definition: FeedDefinition,
+    source: FeedReading,
+    memory: FeedMemory,
+    *,
+    only: Collection[str] | None,
+    now: datetime | None = None,
+) -> Examined:
+    """All that a delivery and the memory tell by themselves.
+
+    Before the workspace is read, because that costs calls, which a refused delivery is not worth.
+
+    Args:
+        definition: the feed.
+        source: the source as read.
+        memory: what earlier runs left.
+        only: identifiers to which the plan is limited.
+        now: for the business date of the delivery; None is this moment.
+
+    Raises:
+        FeedRefused: the source has fewer usable records than the feed asks for, or something else
+            is wrong with it that the feed refuses (``sanity``).
+        ConfigurationError: the trading calendar cannot be asked.
+    """
+    least = definition.limits.min_records
+    if source.records.height < least:
+        raise FeedRefused(
+            f"The source {source.source} has {source.records.height} usable records of "
+            f"{source.rows_read} rows; the feed asks for at least {least} (limits.min_records)."
+        )
+    return examine(definition, source, memory, now=now or datetime.now(UTC), only=only is not None)
+
+
 def judge_plan(
     definition: FeedDefinition,
     ground: Ground,
@@ -85,6 +118,7 @@ def judge_plan(
     reading_calls: Mapping[str, int],
     remaining_calls: int | None,
     now: datetime | None = None,
+    examined: Examined | None = None,
 ) -> JudgedPlan:
     """Compare source and workspace, judge the plan, and count what applying it costs.
 
@@ -99,16 +133,15 @@ def judge_plan(
         reading_calls: calls spent on reading, by item.
         remaining_calls: calls left in the billing period; None where Ptolemy does not tell.
         now: for the business date of the delivery; None is this moment.
+        examined: what ``judge_delivery`` found; None: it is asked here.
 
     Raises:
-        FeedRefused: the source has fewer usable records than the feed asks for, or something else
-            is wrong with it that the feed refuses (``sanity``).
+        FeedRefused: as ``judge_delivery``, where that is asked here.
         PlanRefused: the workspace came back empty although the last run left records in it.
     """
-    _refuse_emptiness(definition.limits.min_records, source, existing, memory)
-    examined = examine(
-        definition, source, memory, now=now or datetime.now(UTC), only=only is not None
-    )
+    if examined is None:
+        examined = judge_delivery(definition, source, memory, only=only, now=now)
+    _refuse_emptiness(existing, memory)
     plan = make_plan(
         definition,
         ground,
@@ -162,6 +195,7 @@ def judge_plan(
             *source.warnings,
             *examined.warnings,
             *plan.notes,
+            *(come_back(existing.reading.active, source, memory) if only is None else ()),
             *(overage if definition.quota == "overage" else ()),
             *_not_found(only, source),
             *([f"Look at the source: {superseded}."] if superseded else []),
@@ -211,16 +245,8 @@ def _not_found(only: Collection[str] | None, source: FeedReading) -> list[str]:
     )
 
 
-def _refuse_emptiness(
-    min_records: int, source: FeedReading, existing: Existing, memory: FeedMemory
-) -> None:
-    """An empty side is far more often a fault than a fact."""
-    if source.records.height < min_records:
-        raise FeedRefused(
-            f"The source {source.source} has {source.records.height} usable records of "
-            f"{source.rows_read} rows; the feed asks for at least {min_records} "
-            "(limits.min_records)."
-        )
+def _refuse_emptiness(existing: Existing, memory: FeedMemory) -> None:
+    """An empty workspace is far more often a fault than a fact."""
     if existing.reading.active.is_empty() and memory.workspace_records:
         raise PlanRefused(
             "The workspace answered that it holds none of the feed's instruments, but "

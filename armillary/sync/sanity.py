@@ -32,6 +32,9 @@ HISTORY, SHORTEST_HISTORY = 10, 3
 FEW = 0.1
 """A column is blank by now when less than a tenth of the values it had are left."""
 
+NARROW = 0.01
+"""So few values that differ from the most frequent one are no news when they are gone."""
+
 _OF_A_TIME = re.compile(r"[\d.:+-]+ |[A-Z][a-z]{2}, ")
 """How the mark of a place begins that tells no more than when a file was changed."""
 
@@ -120,8 +123,9 @@ def column_facts(records: pl.DataFrame) -> dict[str, ColumnFacts]:
     for name in names:
         values = records[name]
         values = values.filter(values != CLEAR)  # a null is left out, too
-        constant = values.len() >= SMALL_SET and bool((values == values[0]).all())
-        facts[name] = ColumnFacts(filled=values.len(), constant=values[0] if constant else None)
+        commonest = max(values.value_counts()["count"], default=0)
+        constant = values.len() >= SMALL_SET and commonest == values.len()
+        facts[name] = ColumnFacts(values.len(), values[0] if constant else None, commonest)
     return facts
 
 
@@ -228,13 +232,19 @@ def _broken_columns(
                 f"{shown_field(name)} has a value in {facts.filled:,} of {records:,} records; at "
                 f"the last good delivery it had one in {before.filled:,} of {records_before:,}",
             )
-        elif facts.constant is not None and before.constant is None:
-            yield _Finding(
-                "constant_column",
-                sanity.constant_column,
-                f"{shown_field(name)} is {facts.constant!r} in every record that has a value; at "
-                "the last good delivery there were several values",
-            )
+        elif facts.constant is not None and before.commonest is not None:
+            others = before.filled - before.commonest
+            # Records that are gone may have taken the other values with them: that is theirs to
+            # tell. And nearly all values of some columns are one by nature.
+            few = max(definition.limits.small_set_changes, NARROW * before.filled)
+            if others - max(0, records_before - records) > few:
+                yield _Finding(
+                    "constant_column",
+                    sanity.constant_column,
+                    f"{shown_field(name)} is {facts.constant!r} in every record that has a value; "
+                    f"at the last good delivery at least {others:,} of {before.filled:,} had "
+                    "another one",
+                )
 
 
 def _check_digits(definition: FeedDefinition, records: pl.DataFrame) -> Iterator[_Finding]:

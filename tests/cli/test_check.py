@@ -76,6 +76,11 @@ def test_what_is_ready_is_told_a_line_each(check: Check, tmp_path: Path) -> None
     ):
         assert line in lines
     assert any("type equity has all 4 fields it needs" in line for line in lines)
+    file = tmp_path / "vendor.csv"
+    size = file.stat().st_size
+    assert (
+        f"ok     feed vendor, source: {file} is there, with {size} bytes, and may be read" in lines
+    )
     (at,) = [number for number, line in enumerate(lines) if line.startswith("look   run records")]
     assert "       For workers in containers or on several machines" in lines[at + 1]
 
@@ -92,6 +97,35 @@ def test_what_is_not_ready_says_what_to_do(
     assert "no     token and workspace: " in revoked.out
     assert "401" in revoked.out
     assert "run records: " in revoked.out, "the other lines hold"
+
+
+def test_each_feed_is_asked_whatever_the_others_say(
+    check: Check, environment: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.revoke("member")
+    told = []
+    for name, facts in (
+        ("service", "kind: rest\nurl: https://127.0.0.1:9/x\ntoken_variable: NO_TOKEN\n"),
+        ("query", "kind: sql\nquery: SELECT 1 AS id\nurl_variable: NO_DATABASE\n"),
+        ("venue", "kind: cadenza\nvenue: NOSUCH\n"),
+    ):
+        path = tmp_path / f"{name}.yaml"
+        rest = "" if name == "venue" else "instrument_type: equity\nidentifier: '{id}'\n"
+        path.write_text(f"name: {name}\n{facts}{rest}")
+        told += ["--feed", str(path)]
+    monkeypatch.setenv("ARMILLARY_CADENZA_URL", environment.cadenza_url)
+    monkeypatch.setenv("ARMILLARY_CADENZA_EMAIL", environment.cadenza.email)
+    monkeypatch.setenv("ARMILLARY_CADENZA_PASSWORD", environment.cadenza.password)
+    said = check(*told)
+    assert said.code == 1
+    for line in (
+        "no     feed service, source: The environment variable NO_TOKEN, which holds the token of "
+        "feed service, is not set where this run takes place.",
+        "no     feed query, source: The environment variable NO_DATABASE, which holds the address "
+        "of the database of feed query, is not set where this run takes place.",
+        "no     feed venue, NOSUCH: Cadenza has no venue NOSUCH; it has BINANCE",
+    ):
+        assert line in said.out
 
 
 def test_a_fault_of_our_own_is_a_line_as_well(

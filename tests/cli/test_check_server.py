@@ -225,6 +225,7 @@ def test_everything_is_ready_and_then_hardly_anything(ground: Ground, shelf: She
         "scratch matches *scratch* and holds no active row"
     )
     assert ready[f"file-feed/{NAME}"].found.startswith("type equity has all")
+    assert ready[f"file-feed/{NAME}, source"].found.endswith("bytes, and may be read")
     assert ready[f"backup-store/{NAME}"].found.endswith("takes, gives and lists")
     assert " min old" in ready["last backup of demo"].found
     assert f"custom-webhook/{NAME}" in ready["notifications"].found
@@ -242,6 +243,7 @@ def test_everything_is_ready_and_then_hardly_anything(ground: Ground, shelf: She
         (f"ptolemy-workspace/{NAME}", Level.FAILED, "401"),
         (f"ptolemy-workspace/{NAME}-scratch, role", Level.WARNING, "Viewer"),
         (f"ptolemy-workspace/{NAME}-scratch, for drills", Level.FAILED, "(*drill*)"),
+        (f"file-feed/{NAME}, source", Level.WARNING, "vendor.csv is not there now"),
         (f"cadenza-feed/{NAME}, BINANCE", Level.WARNING, "BINANCE is OFFLINE"),
         ("automations", Level.WARNING, "armillary: good again"),
         ("notifications", Level.FAILED, "the block is gone that these send to"),
@@ -282,6 +284,7 @@ def harm(ground: Ground) -> None:
     viewer = SecretStr(ground.sim.token_for("viewer", "scratch"))
     scratch.model_copy(update={"token": viewer}).save(f"{NAME}-scratch", overwrite=True)
     ground.sim.cadenza.set_status("BINANCE", "OFFLINE")
+    Path(ground.blocks[f"file-feed/{NAME}"].url).unlink()
     for one in client.read_automations():
         if one.name.endswith("good again"):
             client.delete_automation(one.id)

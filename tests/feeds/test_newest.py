@@ -120,7 +120,13 @@ def test_dates_of_every_form(written: str, day: str) -> None:
             "{date:%d}_{date:%Y%m%d}.csv",
             "a pattern names one date, as in equities_{date:%Y%m%d}*.csv",
         ),
-        ("{date:%Y%m%d}/x.csv", "only the last part of url may be a pattern, no folder"),
+        (
+            "{date:%Y%m%d}/x.csv",
+            "only the last part of url may be a pattern, no folder: name the one folder that the "
+            "files come into",
+        ),
+        ("s3://drop/*/x.csv", "only the last part of url may be a pattern, no folder: name the"),
+        ("x_{date}.csv", "a date in a pattern says how it is written, as in {date:%Y%m%d}"),
         (
             "https://vendor.example/x_{date:%Y%m%d}.csv",
             "a web server has no list of its files, so url cannot be a pattern there: name the one "

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_aws.credentials import AwsCredentials
 from pydantic import SecretStr
 
 from armillary.errors import ArmillaryError, ConfigurationError
+from armillary.feeds import read_feed
 from armillary.feeds.credentials import Credentials
 from armillary.feeds.source import Fetched, Fetching, fetch
+from armillary.runs.memory import Delivery, FeedMemory
+from armillary.sync.sanity import examine
 from blocks import FileFeed
 from tests.api.clocks import JumpClock
-from tests.feeds.vendor import HEADER, definition
+from tests.feeds.vendor import DATA_TYPES, HEADER, definition
 from tests.runs.s3 import Fault, LoopbackS3
 
 ROWS = HEADER + b"A,xasx,Alpha,AU1,100\n"
+BEFORE = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
+SAID = (
+    "Look at the delivery: it is the last good delivery once more: the server's mark of it is that "
+    "of run run-1, applied on 2026-11-24 06:30 UTC."
+)
 SECRET = "store-secret-1f77e0b2c4"
 
 
@@ -147,6 +157,29 @@ def test_f25_an_answer_cut_in_the_middle_is_read_again(store: LoopbackS3) -> Non
     assert get(url).content == ROWS
     store.faults = [Fault("GET", part="asx.csv", cut_at=30, times=9)]
     assert refusal(url).startswith(f"{url} could not be read to its end, 3 times (")
+
+
+def test_f03_a_marker_that_is_older_than_its_object_is_of_an_earlier_delivery(
+    store: LoopbackS3,
+) -> None:
+    url = put(store, "asx.csv")
+    put(store, "asx.csv.done", b"")
+    assert get(url, done_suffix=".done").content == ROWS
+    kept = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets["drop"].keys
+    kept["asx.csv.done"].last_modified -= timedelta(hours=1)
+    assert refusal(url, done_suffix=".done").startswith(
+        f"{url} is newer than asx.csv.done: that marker is of an earlier delivery. Nothing was"
+    )
+
+
+def test_f05_the_same_etag_as_that_of_the_last_good_run_is_said(store: LoopbackS3) -> None:
+    feed = definition(url=put(store, "asx.csv"), sanity={"check_digits": "off"})
+    first = read_feed(feed, DATA_TYPES)
+    run = Delivery("of another content", 1, "run-1", BEFORE, fingerprint=first.fingerprint)
+    memory = FeedMemory(deliveries=[run])
+    assert examine(feed, read_feed(feed, DATA_TYPES), memory, now=BEFORE).warnings == (SAID,)
+    put(store, "asx.csv", ROWS + b"B,xasx,Beta,AU2,100\n")
+    assert examine(feed, read_feed(feed, DATA_TYPES), memory, now=BEFORE).warnings == ()
 
 
 def test_f03_an_object_replaced_between_two_looks(store: LoopbackS3) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from armillary.errors import ArmillaryError, ConfigurationError, FeedRefused
+from armillary.feeds import read_feed
 from armillary.feeds.credentials import Credentials, Kept
 from armillary.feeds.delivery import file_delivery
 from armillary.feeds.source import Fetched, Fetching, fetch
+from armillary.runs.memory import Delivery, FeedMemory
+from armillary.sync.sanity import examine
 from tests.api import conftest
 from tests.api.clocks import JumpClock
-from tests.feeds.vendor import HEADER, definition
+from tests.feeds.vendor import DATA_TYPES, HEADER, definition
 from tests.feeds.web import Web, web
 
 ROWS = HEADER + b"A,xasx,Alpha,AU1,100\n"
+BEFORE = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 SECRET = "hunter2-5d1f"
 
 self_signed = conftest.self_signed
@@ -192,6 +197,33 @@ def test_f03_a_marker_that_is_not_there_yet_and_then_is(site: Web) -> None:
     )
     site.put("/asx.csv.done", b"", heads=False)
     assert get(url, done_suffix=".done").content == ROWS
+
+
+def test_f03_a_marker_that_is_older_than_its_file_is_of_an_earlier_delivery(site: Web) -> None:
+    day = "Wed, 25 Nov 2026 0{}:00:00 GMT"
+    url = site.put("/asx.csv", ROWS, headers={"Last-Modified": day.format(2)})
+    site.put("/asx.csv.done", b"", headers={"Last-Modified": day.format(1)})
+    assert refusal(url, done_suffix=".done") == (
+        f"{url} is newer than asx.csv.done: that marker is of an earlier delivery. Nothing was "
+        "written. Start the sync again when the file is complete."
+    )
+    for told in ({"Last-Modified": day.format(2)}, {"Last-Modified": "yesterday"}, {}):
+        site.put("/asx.csv.done", b"", headers=told)
+        assert get(url, done_suffix=".done").content == ROWS
+
+
+def test_f05_the_same_etag_as_that_of_the_last_good_run_is_said(site: Web) -> None:
+    feed = definition(url=site.put("/asx.csv", ROWS, etag='"e1"'), sanity={"check_digits": "off"})
+    first = read_feed(feed, DATA_TYPES)
+    run = Delivery("of another content", 1, "run-1", BEFORE, fingerprint=first.fingerprint)
+    memory = FeedMemory(deliveries=[run])
+    assert examine(feed, read_feed(feed, DATA_TYPES), memory, now=BEFORE).warnings == (
+        "Look at the delivery: it is the last good delivery once more: the server's mark of it is "
+        "that of run run-1, applied on 2026-11-24 06:30 UTC.",
+    )
+    assert "if-none-match" not in str(site.asked), "the plan needs the rows (decision 0043)"
+    site.put("/asx.csv", ROWS, etag='"e2"')
+    assert examine(feed, read_feed(feed, DATA_TYPES), memory, now=BEFORE).warnings == ()
 
 
 def test_f01_f03_a_feed_may_wait_for_its_file(site: Web) -> None:

@@ -120,3 +120,28 @@ def test_a_bad_delivery_writes_nothing(
     writes = [call for call in sim.calls() if call.startswith(("PATCH", "DELETE", "PUT"))]
     assert writes == []
     assert "POST /instruments" not in sim.calls()
+
+
+def test_a_refused_delivery_costs_no_call_that_reads_the_workspace(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "vendor.csv", ROWS), sanity={"same_delivery": "refuse"})
+    assert run_sync(sim, feed).name == "Completed"
+    for refused, words in (
+        (feed, "it is the last good delivery once more"),
+        (vendor(Path(feed.url), limits={"min_records": 61}), "(limits.min_records)"),
+    ):
+        before = sim.calls()
+        state = run_sync(sim, refused)
+        assert (state.name, words in state.message) == ("Failed", True), state.message
+        calls = {call: count - before.get(call, 0) for call, count in sim.calls().items()}
+        assert {call for call, count in calls.items() if count} == SURVEYED
+
+
+SURVEYED = {
+    "GET /",
+    "GET /instrument-types/{id}",
+    "GET /instrument-type-fields",
+    "GET /webhooks",
+}
+"""Whether the token, the type and its fields are there: four calls."""

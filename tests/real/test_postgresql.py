@@ -11,6 +11,7 @@ from armillary.errors import FeedRefused
 from armillary.feeds import FeedReading, read_feed, sql_delivery
 from armillary.feeds.sql_definition import SqlDefinition
 from armillary.feeds.sql_delivery import sql_delivery as deliver
+from armillary.feeds.sql_first_look import sql_first_look
 from tests.feeds.test_sql_delivery import LATER, definition
 from tests.feeds.vendor import DATA_TYPES, identifiers
 from tests.real.postgresql import PASSWORD, PostgreSql, postgresql
@@ -77,6 +78,41 @@ def test_r06_types_of_postgresql_have_one_text_each(server: PostgreSql) -> None:
         "The column 'ticker' is padded with blank",
         "The column 'price' holds binary fraction",
     ]
+
+
+def test_a_first_look_plans_the_query_checks_the_rights_and_asks_for_no_row(
+    server: PostgreSql,
+) -> None:
+    def look(query: str, user: str = "owner", **keys: Any) -> str:
+        try:
+            return sql_first_look(definition(query, **keys), address=server.address(user)).found
+        except FeedRefused as error:
+            return str(error)
+
+    name = "Query vendor-sql (database postgres at 127.0.0.1)"
+    # A row would take an hour.
+    sleeps = "SELECT *, pg_sleep(3600) FROM many WHERE mic = :mic ORDER BY lot"
+    taken = f"{name} takes the query, and has all columns the feed needs"
+    assert look(sleeps, "reader", parameters={"mic": "XASX"}) == taken
+    refused = f"{name} was refused: this user may not read what it names, or only a part of it."
+    assert look("SELECT * FROM instruments", "reader").startswith(refused)
+    assert look("SELECT * FROM guarded", "reader").startswith(refused), "rows are hidden from it"
+    assert look("SELECT * FROM guarded", "reader", hidden_rows="accept") == taken
+
+
+def test_a_first_look_does_not_wait_for_a_table_that_is_locked(
+    server: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg  # noqa: PLC0415
+
+    monkeypatch.setattr("armillary.feeds.sql_first_look.LOOK_SECONDS", 0.05)
+    with psycopg.connect(server.address().get_secret_value()) as other:
+        other.execute("LOCK TABLE many IN ACCESS EXCLUSIVE MODE")
+        seen = sql_first_look(definition("SELECT * FROM many"), address=server.address())
+    assert (seen.doubt, seen.todo) == (
+        "the query was not ready within 0.05 seconds, and was not waited for",
+        "A run waits longer (statement_timeout_seconds).",
+    )
 
 
 def test_r05_a_connection_that_is_lost_in_the_middle_leaves_nothing(

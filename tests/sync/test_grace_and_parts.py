@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from armillary.runs.memory import Delivery, FeedMemory
-from armillary.sync.grace import Grace, graced
+from armillary.sync.grace import Grace, come_back, graced
 from armillary.sync.guards import Baseline, judge
 from armillary.sync.partitions import vanished_parts
 from tests.sync.build import definition, feed, instrument, plan, record, workspace
@@ -39,6 +39,20 @@ def test_f21_an_instrument_is_archived_when_enough_deliveries_in_a_row_lack_it()
 def test_f21_one_that_is_back_begins_anew() -> None:
     made = lacking(1, absent={"uuid-i2": 2})
     assert made.absent == {"uuid-i1": 1}
+
+
+def test_f21_those_that_are_back_are_told_with_how_many_deliveries_lacked_them() -> None:
+    memory = FeedMemory(absent={"uuid-i1": 2, "uuid-i3": 1, "uuid-i4": 2, "uuid-gone": 7})
+    source = feed(*(record(f"i{n}") for n in range(4)))
+    assert come_back(EXISTING.active, source, memory) == [
+        "Back in the feed, after deliveries in a row that lacked them: 2 (i1 (2), i3 (1); in "
+        "brackets how many). If that goes on, ask the vendor why."
+    ]
+    many = FeedMemory(absent={f"uuid-i{n}": 1 for n in range(9)})
+    everybody = workspace(*(instrument(f"i{n}") for n in range(9)))
+    [told] = come_back(everybody.active, feed(*(record(f"i{n}") for n in range(9))), many)
+    assert "lacked them: 9 (i0 (1), i1 (1), i2 (1), i3 (1), i4 (1) and 4 more; in" in told
+    assert come_back(EXISTING.active, source, FeedMemory()) == []
 
 
 def test_f21_the_same_delivery_again_is_no_further_one() -> None:

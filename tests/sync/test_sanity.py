@@ -64,9 +64,9 @@ def found(
 def test_a_first_delivery_has_nothing_to_be_compared_with() -> None:
     examined = found(delivered())
     assert (examined.warnings, examined.doubts) == ((), ())
-    assert examined.columns["field.lot_size"] == ColumnFacts(filled=30)
-    assert examined.columns["field.exchange"] == ColumnFacts(filled=30, constant="xasx")
-    assert examined.columns["field.isin"] == ColumnFacts(filled=0)
+    assert examined.columns["field.lot_size"] == ColumnFacts(30, None, commonest=1)
+    assert examined.columns["field.exchange"] == ColumnFacts(30, "xasx", commonest=30)
+    assert examined.columns["field.isin"] == ColumnFacts(0, None, commonest=0)
 
 
 # The same delivery.
@@ -274,14 +274,45 @@ def test_f18_a_column_that_is_thinly_filled_by_nature_is_not_said() -> None:
 
 
 def test_f18_a_column_that_became_constant_is_said_once() -> None:
-    memory = remembering(last(), exchange=ColumnFacts(filled=30))
+    memory = remembering(last(), exchange=ColumnFacts(30, commonest=20))
     examined = found(delivered(), memory)
     assert examined.warnings == (
         "Look at the delivery: exchange is 'xasx' in every record that has a value; at the last "
-        "good delivery there were several values.",
+        "good delivery at least 10 of 30 had another one.",
     )
     again = remembering(last(), exchange=examined.columns["field.exchange"])
     assert found(delivered(), again).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("records_before", "filled", "commonest", "said"),
+    [
+        (40, 40, 30, False),
+        (40, 40, 26, True),
+        (20, 20, 17, False),
+        (20, 20, 16, True),
+        (400, 400, 396, False),
+        (400, 400, 395, True),
+        (30, 30, None, False),
+    ],
+    ids=[
+        "the others are gone as records",
+        "more others than records are gone",
+        "three others",
+        "four",
+        "one in a hundred",
+        "more",
+        "a memory of an older release",
+    ],
+)
+def test_f18_a_column_is_constant_only_if_its_other_values_are_gone_and_not_their_records(
+    records_before: int, filled: int, commonest: int | None, said: bool
+) -> None:
+    facts = ColumnFacts(filled, commonest=commonest)
+    memory = remembering(last(records=records_before), exchange=facts)
+    records = 400 if records_before == 400 else 30
+    warnings = found(delivered(records), memory).warnings
+    assert ["exchange is 'xasx' in every record" in each for each in warnings] == [True] * said
 
 
 def test_f18_the_fixture_of_a_small_feed_says_nothing() -> None:
@@ -297,7 +328,7 @@ def test_f18_of_a_column_with_few_values_nothing_can_be_told(
     memory = remembering(
         last(records=100),
         isin=ColumnFacts(filled=filled_before),
-        lot_size=ColumnFacts(filled=filled_before),
+        lot_size=ColumnFacts(filled=filled_before, commonest=1),
     )
     rows = [record(f"a{n}", isin="", lot_size="7" if n < 20 else "") for n in range(100)]
     warnings = found(replace(feed(*rows), content_sha256="today"), memory).warnings
@@ -307,7 +338,7 @@ def test_f18_of_a_column_with_few_values_nothing_can_be_told(
 
 def test_a_null_and_a_blank_are_both_no_value() -> None:
     frame = pl.DataFrame({"name": ["a"] * 20 + ["", None], "row": range(22)})
-    assert column_facts(frame) == {"name": ColumnFacts(filled=20, constant="a")}
+    assert column_facts(frame) == {"name": ColumnFacts(20, "a", commonest=20)}
 
 
 # Check digits.
@@ -399,7 +430,7 @@ def test_a_good_run_remembers_what_the_next_delivery_is_compared_with() -> None:
     after = remembered_after(FeedMemory(), made, [], result, only=False, now=NOW)
     [noted] = after.deliveries
     assert (noted.business_date, noted.fingerprint) == (date(2026, 11, 24), '"e-1"')
-    assert after.columns["field.exchange"] == ColumnFacts(filled=30, constant="xasx")
+    assert after.columns["field.exchange"] == ColumnFacts(30, "xasx", commonest=30)
     assert after.without_run("run-2").columns == {}
     assert after.without_run("run-1").columns == after.columns
 

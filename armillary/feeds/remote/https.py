@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cache
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -72,6 +73,7 @@ class HttpsPlace:
             name,
             size_bytes=int(length) if length.isdecimal() else None,
             mark=headers.get("etag") or headers.get("last-modified") or "",
+            changed_at=_moment(headers.get("last-modified", "")),
         )
 
     def read(self, name: str, expected_bytes: int | None) -> bytes:  # noqa: ARG002
@@ -84,6 +86,11 @@ class HttpsPlace:
             except (httpx.TransportError, httpx.DecodingError) as error:
                 found = Lost(type(error).__name__)
         raise found
+
+    def probe(self, name: str) -> None:
+        """By GET, for many servers and signed addresses answer HEAD otherwise; then hang up."""
+        with self._answer("GET", name) as answer:
+            _refuse_status(answer.status_code)
 
     def close(self) -> None:
         """Close the connections."""
@@ -144,6 +151,14 @@ def _as_sent(headers: httpx.Headers, name: str) -> bool:
     """
     packed = headers.get("content-encoding", "identity").lower() != "identity"
     return not packed or name.lower().endswith((".gz", ".zst"))
+
+
+def _moment(written: str) -> float | None:
+    """A date of HTTP in seconds of Unix time; None where it is none."""
+    try:
+        return parsedate_to_datetime(written).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _refuse_open_text(url: SplitResult) -> None:

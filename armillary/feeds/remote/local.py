@@ -37,6 +37,10 @@ class LocalPlace:
         with (self._folder / name).open("rb") as stream:
             return limited(stream, expected_bytes)
 
+    def probe(self, name: str) -> None:
+        """Open it."""
+        (self._folder / name).open("rb").close()
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -46,6 +50,7 @@ def _entry(name: str, facts: stat_result) -> Entry:
         name,
         size_bytes=facts.st_size,
         mark=str(facts.st_mtime_ns),
+        changed_at=facts.st_mtime_ns / 1e9,
         is_folder=stat.S_ISDIR(facts.st_mode),
         is_link=stat.S_ISLNK(facts.st_mode),
     )

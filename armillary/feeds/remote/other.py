@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import datetime
 from typing import Any
 
 import fsspec
@@ -14,7 +15,8 @@ from armillary.feeds.remote.stream import limited
 
 # fsspec's own SFTP takes whatever key a server shows, also inside another address.
 _UNCHECKED = re.compile(r"^ssh://|^[^/]*::|::[\w+.-]+://", re.IGNORECASE)
-_MARKS_OF_CHANGE = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated")
+_TIMES_OF_CHANGE = ("mtime", "LastModified", "last_modified", "updated")
+_MARKS_OF_CHANGE = ("ETag", "etag", *_TIMES_OF_CHANGE)
 
 
 class OtherPlace:
@@ -50,6 +52,10 @@ class OtherPlace:
         with self._files.open(f"{self._folder}/{name}", "rb") as stream:
             return limited(stream, expected_bytes)
 
+    def probe(self, name: str) -> None:
+        """Open it."""
+        self._files.open(f"{self._folder}/{name}", "rb").close()
+
     def close(self) -> None:
         """Nothing: fsspec keeps its own connections."""
 
@@ -60,9 +66,16 @@ def _entry(name: str, info: dict[str, Any]) -> Entry:
         name,
         size_bytes=info.get("size"),
         mark=" ".join(marks),
+        changed_at=next(filter(None, (_moment(info.get(mark)) for mark in _TIMES_OF_CHANGE)), None),
         is_folder=info.get("type") == "directory",
         is_link=bool(info.get("islink")),
     )
+
+
+def _moment(told: Any) -> float | None:
+    if isinstance(told, datetime):
+        return told.timestamp()
+    return told if isinstance(told, int | float) else None
 
 
 class _WithoutAddresses(logging.Filter):

@@ -40,6 +40,7 @@ class Entry:
         size_bytes: None where the place does not tell.
         mark: Changes when the content does: an ETag, or the time of the last change. Blank where
             the place tells neither.
+        changed_at: When it was last changed, in seconds of Unix time; None where it is not told.
         is_folder: It is no file at all.
         is_link: It stands for another file, perhaps one outside the folder (F24).
     """
@@ -47,6 +48,7 @@ class Entry:
     name: str
     size_bytes: int | None = None
     mark: str = ""
+    changed_at: float | None = None
     is_folder: bool = False
     is_link: bool = False
 
@@ -80,6 +82,10 @@ class Place(Protocol):
         Raises:
             TooLarge: More than ``MAX_BYTES``.
         """
+        ...
+
+    def probe(self, name: str) -> None:
+        """Ask for the content as ``read`` does, and take nothing of it."""
         ...
 
     def close(self) -> None:

@@ -48,11 +48,20 @@ class S3Place:
         """The object as it is now."""
         found = _worded(self._client.head_object, Bucket=self._bucket, Key=self._key(name))
         self._etags[name] = found["ETag"]
-        return Entry(name, size_bytes=found["ContentLength"], mark=found["ETag"].strip('"'))
+        return Entry(
+            name,
+            size_bytes=found["ContentLength"],
+            mark=found["ETag"].strip('"'),
+            changed_at=found["LastModified"].timestamp(),
+        )
 
     def read(self, name: str, expected_bytes: int | None) -> bytes:
         """The whole content of what was described, or nothing."""
         return cast("bytes", _worded(self._read, name, expected_bytes))
+
+    def probe(self, name: str) -> None:
+        """By HEAD, which takes the same right as reading."""
+        self.describe(name)
 
     def close(self) -> None:
         """Close the connections."""

@@ -80,6 +80,11 @@ class SftpPlace:
                 stream.prefetch(expected_bytes, _REQUESTS_AHEAD)
             return limited(stream, expected_bytes)
 
+    def probe(self, name: str) -> None:
+        """Open it."""
+        with _worded():
+            self._files.open(self._path(name), "rb").close()
+
     def close(self) -> None:
         """End the connection."""
         self._client.close()
@@ -153,6 +158,7 @@ def _entry(name: str, facts: paramiko.SFTPAttributes) -> Entry:
         size_bytes=facts.st_size,
         # A server that tells no time leaves the size, and the second look.
         mark="" if facts.st_mtime is None else str(facts.st_mtime),
+        changed_at=facts.st_mtime,
         is_folder=stat.S_ISDIR(mode),
         is_link=stat.S_ISLNK(mode),
     )
