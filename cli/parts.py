@@ -130,12 +130,13 @@ def s3_service() -> Iterator[Store]:
 
 def _wait_for(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/moto-api/", timeout=2)
-            return
-        except httpx.TransportError:
-            time.sleep(0.1)
+    with httpx.Client(timeout=2) as client:
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                client.get(f"{url}/moto-api/")
+                return
+            except httpx.TransportError:
+                time.sleep(0.1)
     raise ArmillaryError(
         "The embedded S3 service did not start.",
         next_step="It comes with the extra `simulator`: pip install 'armillary[simulator]'.",

@@ -142,12 +142,14 @@ def wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -
         ArmillaryError: it ended, or does not answer in time.
     """
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=2).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
+    # One client: each loads the authorities of the machine, which takes longer than asking.
+    with httpx.Client(timeout=2) as client:
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                if client.get(f"http://127.0.0.1:{port}/api/health").is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
     tail = log.read_text(errors="replace")[-1500:]
     raise ArmillaryError(
         f"The temporary Prefect server did not start within {START_SECONDS} seconds.",

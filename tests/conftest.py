@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,11 @@ import pytest
 # Before anything imports Prefect: no telemetry, and nothing of the person who runs the tests.
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
+# A client loads the authorities it trusts when it is made, and on loopback none is asked: the
+# machine's hundred and fifty take 25 ms each time. Tests of TLS name their own.
+os.environ["SSL_CERT_FILE"] = os.environ["PREFECT_API_SSL_CERT_FILE"] = str(
+    Path(__file__).with_name("no_authority.pem")
+)
 # Before polars is imported: its threads wait by spinning, and frames of tests are small.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 REAL_IS_REQUIRED = os.environ.get("ARMILLARY_REQUIRE_REAL") == "1"
@@ -30,6 +36,21 @@ DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 """Real daily files; tests that need them are skipped where they are absent."""
 
 MakeSimulator = Callable[..., Simulator]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Of several workers the first compiles a file, and the others read what it compiled.
+
+    They collect the same files in the same order: without this all of them compile each.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or not isinstance(collector, pytest.Module):
+        return (yield)
+    with collector.path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,14 +20,17 @@ DATABASE = "prefect-test.db"
 
 START_SECONDS = 150
 
-LEFT_OUT = (
+LEANER = {
     # Block types of Prefect's own; ours are registered when they are first saved.
-    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     # Automations, and the pages of events: what is emitted is taken as before, and then forgotten.
-    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED",
-)
-"""Half of the server's work for each task run."""
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    # States of task runs are written together, once a second, not each by itself.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+"""Most of the server's work for each task run; who reads them waits: ``tests/task_runs.py``."""
 
 
 @contextmanager
@@ -36,8 +39,8 @@ def session_server(folders: pytest.TempPathFactory) -> Iterator[None]:
     home = folders.mktemp("prefect")
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            for name in LEFT_OUT:
-                patch.setenv(name, "false")
+            for name, value in LEANER.items():
+                patch.setenv(name, value)
             # The harness has no parameter for the folder of its database.
             patch.setattr(utilities, "mkdtemp", lambda: str(home))
             harness: AbstractContextManager[None] = utilities.prefect_test_harness(START_SECONDS)

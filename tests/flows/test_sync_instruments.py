@@ -17,6 +17,7 @@ from simulator import Simulator
 from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunSync
 from tests.sync.chain import csv_file, open_client, seeded, vendor, vendor_rows
+from tests.task_runs import task_runs_of
 
 pytestmark = pytest.mark.flow
 
@@ -246,5 +247,5 @@ def names_of_task_runs(state: Any, *, every: bool = False) -> Collection[str]:
     """Names of the run's task runs, each once unless ``every`` one is wanted."""
     run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
     with get_client(sync_client=True) as client:
-        names = [found.name for found in client.read_task_runs(flow_run_filter=run)]
+        names = [found.name for found in task_runs_of(client, run)]
     return names if every else set(names)

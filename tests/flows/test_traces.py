@@ -22,6 +22,7 @@ from tasks import apply_changes, make_backup
 from tests.conftest import MakeSimulator
 from tests.flows.conftest import RunSync
 from tests.sync.chain import csv_file, seeded, vendor, vendor_rows
+from tests.task_runs import task_runs_of
 
 pytestmark = pytest.mark.flow
 
@@ -86,9 +87,7 @@ def test_the_token_is_nowhere(
     assert state.is_failed()
     with get_client(sync_client=True) as client:
         run = client.read_flow_run(state.state_details.flow_run_id)
-        tasks = client.read_task_runs(
-            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
-        )
+        tasks = task_runs_of(client, FlowRunFilter(id=FlowRunFilterId(any_=[run.id])))
         left = [run.model_dump_json(), caplog.text, str(state.data), repr(state)]
         left += [task.model_dump_json() for task in tasks]
         left += [artifact.model_dump_json() for artifact in artifacts_of(client, state).values()]
