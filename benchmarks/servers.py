@@ -63,6 +63,10 @@ class Workspace:
         rule = {"method": method, "action": "delay", "seconds": seconds, "times": None}
         self._control.put("/faults", json=[rule]).raise_for_status()
 
+    def at_once(self) -> None:
+        """Answer at once again."""
+        self._control.put("/faults", json=[]).raise_for_status()
+
     def forget(self) -> None:
         """Empty the log."""
         self._control.post("/reset-calls").raise_for_status()

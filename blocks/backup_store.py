@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from prefect.blocks.core import Block
 from prefect_aws.credentials import AwsCredentials
 from pydantic import Field, HttpUrl
 
 from armillary.backup.bucket import Bucket
 from armillary.backup.place import LEAST_PART_BYTES, MIB, BucketPlace
+from blocks.schema_once import SchemaOnce
 
 
-class BackupStore(Block):
+class BackupStore(SchemaOnce):
     """A prefix of an S3 bucket where backups of workspaces lie.
 
     Example:

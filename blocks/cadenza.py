@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.api.cadenza import Cadenza, CadenzaConnection, shared
 from armillary.api.cadenza.connection import environment_of
+from blocks.schema_once import SchemaOnce
 
 
-class CadenzaAccount(Block):
+class CadenzaAccount(SchemaOnce):
     """An account of Cadenza: email and password, or an access token.
 
     Example:

@@ -6,17 +6,16 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
-from prefect.blocks.core import Block
-
 from armillary.errors import ConfigurationError
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.delivery import Delivery
 from armillary.feeds.loading import load_feed
+from blocks.schema_once import SchemaOnce
 
 _Definition = TypeVar("_Definition", bound=FeedDefinition)
 
 
-class Feed(Block, ABC):
+class Feed(SchemaOnce, ABC):
     """Base of all feeds: gives out the definition that the rest of the collection works with."""
 
     @abstractmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect.blocks.core import Block
 from pydantic import Field, HttpUrl, SecretStr
 
 from armillary.api.connection import Connection
@@ -13,9 +12,10 @@ from armillary.api.connections import shared
 from armillary.api.ptolemy import Ptolemy
 from armillary.settings import PUBLIC_API
 from blocks.global_limit import GlobalLimit
+from blocks.schema_once import SchemaOnce
 
 
-class PtolemyWorkspace(Block):
+class PtolemyWorkspace(SchemaOnce):
     """A Ptolemy workspace and the robot token that opens it.
 
     Example:
