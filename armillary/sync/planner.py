@@ -171,7 +171,8 @@ class _Planning:
         """New and missing records that are one instrument; returns those that are not (F19)."""
         asked = self._definition.renames
         refused = pl.concat([self.sorting.held["identifier"], self.sorting.rejects["identifier"]])
-        stuck = _without(records, active).filter(pl.col("identifier").is_in(refused.implode()))
+        # Few are refused, and to tell who of all records is active is a join of a million.
+        stuck = _without(records.filter(pl.col("identifier").is_in(refused.implode())), active)
         reused = pl.concat(self._reused, how="diagonal")
         found = find_renames(
             pl.concat([free, reused.select(free.columns)]),
@@ -317,7 +318,13 @@ def _missing(matching: Matching, rejects: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without(records: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+    """The records whose identifier no existing one has; what is left of a few costs little."""
+    if records.is_empty() or existing.is_empty():
+        return records
     known = existing.select("identifier")
+    if records.height < known.height:
+        # Else the join makes a table of all identifiers, of a million for a handful of records.
+        known = known.filter(pl.col("identifier").is_in(records["identifier"].implode()))
     return records.join(known, on="identifier", how="anti", maintain_order="left")
 
 
