@@ -25,7 +25,7 @@ from armillary.sync.frames import column, in_scope
 from armillary.sync.ground import Ground
 from armillary.sync.look_alikes import look_alikes
 from armillary.sync.matching import Matching, match
-from armillary.sync.plan import REJECTS, Plan, sort_changes
+from armillary.sync.plan import REJECTS, Plan
 from armillary.sync.renames import find_renames, renamed, unowned
 from armillary.sync.sorting import Sorting
 
@@ -89,7 +89,7 @@ def make_plan(
     planning.hold_rejected(rejects, active)
     archiving = definition.missing == "archive" and only is None
     if archiving:
-        planning.sorting.add(compare.archives(missing))
+        planning.sorting.add(compare.archives(missing), "archive")
     sorting = planning.sorting
     alike = look_alikes(free, missing, feed.records, definition.stable_keys)
     return Plan(
@@ -97,7 +97,7 @@ def make_plan(
         feed=definition.name,
         instrument_type=ground.type_identifier,
         scope=msgspec.json.encode(definition.scope, order="sorted").decode(),
-        changes=sort_changes(sorting.changes),
+        changes=sorting.changes,
         unchanged=sorting.unchanged,
         held=sorting.held.sort("identifier", "row"),
         rejects=pl.concat([_as_rejects(rejects), sorting.rejects]).sort("row", nulls_last=True),
@@ -128,13 +128,13 @@ class _Planning:
     def update(self, matching: Matching) -> None:
         """Records whose identifier is active: unchanged, updated, or held as reused."""
         pairs = self._hold_shared(matching, "active")
-        differing = pairs.differing(self._columns)
-        sound, reused = self._without_reused(differing)
-        self._reused.append(reused)
-        changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
-        self.sorting.change(changed, "update")
-        held = differing.height - sound.height
-        self.sorting.unchanged += pairs.left.len() - held - changed.height
+        self.sorting.unchanged += pairs.left.len()
+        for part in pairs.differing(self._columns).parts():
+            sound, reused = self._without_reused(part)
+            self._reused.append(reused)
+            changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
+            self.sorting.change(changed, "update")
+            self.sorting.unchanged -= reused.height + changed.height
 
     def settle_owned(
         self, unknown: pl.DataFrame, active: pl.DataFrame, owners: pl.DataFrame
@@ -163,7 +163,7 @@ class _Planning:
             reason = f"a new instrument needs a value for {name.removeprefix('field.')}"
             self.sorting.reject(free.filter(lacking), reason)
             free = free.filter(~lacking)
-        self.sorting.add(compare.creates(free, self._columns))
+        self.sorting.add(compare.creates(free, self._columns), "create")
 
     def rename(
         self, free: pl.DataFrame, missing: pl.DataFrame, records: pl.DataFrame, active: pl.DataFrame
