@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from armillary.errors import FeedRefused
+from armillary.feeds.content import samples
 from armillary.feeds.quotes import broken_quotes
-from armillary.feeds.repeated import REPEATS, rows_where, samples
 from armillary.feeds.table import (
     FAULT_SCHEMA,
     ROW,
@@ -23,6 +23,7 @@ from armillary.feeds.table import (
     no_faults,
     without_blank_rows,
 )
+from armillary.repeated import REPEATS, rows_where
 
 BLOCK_BYTES = 16 * 1024**2
 """Read at a time, and thereby the longest row: a longer one is a damaged file."""

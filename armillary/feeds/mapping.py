@@ -13,9 +13,9 @@ from armillary.errors import ConfigurationError
 from armillary.feeds import identifiers
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.mapped_field import MappedField, problem_of_text, unusable
-from armillary.feeds.repeated import as_text, converted, distinct, is_repeated
 from armillary.feeds.table import ROW, cell
 from armillary.feeds.template import Template, parse
+from armillary.repeated import as_text, converted, distinct, is_repeated, spread
 from armillary.sync.canonical import DataType, canonical_value
 
 BAD = "bad"
@@ -164,8 +164,8 @@ def _of_each_value(field: MappedField, column: pl.Series) -> tuple[pl.Series, pl
     texts, positions = distinct(column)
     drawn = texts.to_frame().select(*_drawn([field]))
     found = drawn.select(field.settled().alias(field.column), _any(_wrong([field])))
-    values = found[field.column].gather(positions)
-    return values, found[BAD].gather(positions) if found[BAD].any() else None
+    values = spread(found[field.column], positions)
+    return values, spread(found[BAD], positions) if found[BAD].any() else None
 
 
 def mapping_of(definition: FeedDefinition, data_types: Map[str, DataType]) -> Mapping:

@@ -24,7 +24,6 @@ from armillary.feeds.file_definition import FileDefinition
 from armillary.feeds.json_records import read_array, read_lines
 from armillary.feeds.mapping import BAD, Mapping, mapping_of
 from armillary.feeds.parquet import read_parquet
-from armillary.feeds.repeated import as_text
 from armillary.feeds.table import ROW, Table, cell, own_cells
 from armillary.feeds.trailer import (
     Declared,
@@ -33,6 +32,7 @@ from armillary.feeds.trailer import (
     without_trailer,
 )
 from armillary.feeds.workbook import read_workbook
+from armillary.repeated import as_text
 from armillary.sync.canonical import DataType
 
 _NAMED_REASONS = 3

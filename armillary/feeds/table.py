@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from armillary.feeds.repeated import rows_where
+from armillary.repeated import rows_where
 
 ROW = "row"
 _CELL = "cell."

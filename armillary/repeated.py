@@ -6,14 +6,12 @@ bytes a cell instead of sixteen, and to trim it, to translate it and to judge it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
 REPEATS = 2
 """A column whose samples have each value so often on average is worth keeping so."""
-
-_SAMPLES, _SAMPLE_BYTES = 4, 64 * 1024
 
 
 def is_repeated(cells: pl.DataFrame, name: str) -> bool:
@@ -27,16 +25,28 @@ def as_text(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def distinct(column: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """The texts of a repeated column, and for each cell the position (UInt32) of its own."""
-    values = column.unique()
+    """The texts of a repeated column, and for each cell the position (UInt32) of its own.
+
+    A null is no text and has no position. Positions are in the pieces that the column came in.
+    """
+    values = column.unique().drop_nulls()
+    if values.is_empty():
+        return values.cast(pl.String), column.to_physical()
     numbers = values.to_physical()
     positions = pl.int_range(values.len(), dtype=pl.UInt32, eager=True)
-    if values.is_empty():
-        return values.cast(pl.String), positions
     # Categories are numbered over the whole process: from those numbers to positions by a table.
     table = pl.zeros(numbers.sort()[-1] + 1, dtype=pl.UInt32, eager=True)
     table = table.scatter(numbers, positions)
-    return values.cast(pl.String), table.gather(column.to_physical())
+    return values.cast(pl.String), spread(table, column.to_physical())
+
+
+def spread(values: pl.Series, positions: pl.Series) -> pl.Series:
+    """For each position its value, in the pieces that the positions came in.
+
+    Columns of one frame that are cut differently are aligned by copying all of them.
+    """
+    pieces = [values.gather(piece) for piece in positions.get_chunks()]
+    return pl.concat(pieces, rechunk=False) if pieces else values.clear()
 
 
 def converted(column: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
@@ -46,7 +56,7 @@ def converted(column: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Se
         return column
     values, positions = distinct(column)
     meant = values.to_frame().select(convert(pl.col(column.name))).to_series()
-    return meant.cast(column.dtype).gather(positions)
+    return spread(meant.cast(column.dtype), positions)
 
 
 def rows_where(
@@ -64,11 +74,3 @@ def rows_where(
                 return cells.clear()
         cells = cells.filter(test(pl.col(name).cast(pl.String), name))
     return cells
-
-
-def samples(content: bytes, start: int) -> Iterator[bytes]:
-    """Whole lines from all over a text: where it is sorted, the first ones tell little."""
-    step = max(_SAMPLE_BYTES, (len(content) - start) // _SAMPLES)
-    for position in range(start, len(content), step):
-        begin = position if position == start else content.find(b"\n", position) + 1
-        yield content[begin : content.rfind(b"\n", begin, begin + _SAMPLE_BYTES) + 1]
