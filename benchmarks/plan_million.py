@@ -150,8 +150,7 @@ def plan(feed: str, export: str) -> dict[str, float]:
 
 def read_export(path: str) -> pl.DataFrame:
     """An exported file as ``InstrumentColumns.frame`` gives pages: active, owned, canonical."""
-    needed = ["id", "identifier", "name", "type_id", *DATA_TYPES, "archived_at"]
-    cells = pl.read_csv(path, columns=needed, infer_schema=False)
+    cells = pl.read_csv(path, infer_schema=False)
     frame = cells.select(
         "id",
         "identifier",
@@ -163,7 +162,6 @@ def read_export(path: str) -> pl.DataFrame:
             for key, data_type in DATA_TYPES.items()
         ),
     )
-    del cells
     owned = frame.filter(~pl.col("archived") & in_scope({"exchange": ["xasx"]}, DATA_TYPES))
     return owned.drop("archived")
 

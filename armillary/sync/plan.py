@@ -165,7 +165,8 @@ def sort_changes(changes: pl.DataFrame) -> pl.DataFrame:
 def _in_order(changes: pl.DataFrame) -> bool:
     kind, identifier = pl.col("kind").cast(pl.Enum(KINDS)).to_physical(), pl.col("identifier")
     ascending = (kind > kind.shift()) | ((kind == kind.shift()) & (identifier > identifier.shift()))
-    return bool(changes.select(ascending.slice(1).all()).item())
+    # What compares to nothing is in no order: an instrument may have no identifier.
+    return bool(changes.select(ascending.slice(1).all(ignore_nulls=False)).item())
 
 
 def iter_changes(changes: pl.DataFrame) -> Iterator[Change]:

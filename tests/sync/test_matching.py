@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.sync import compare, matching
 from armillary.sync.matching import match
+from armillary.sync.plan import CHANGES, sort_changes
 from tests.sync.build import feed, instrument, plan, record, workspace
 
 few = st.lists(st.sampled_from(["a", "b", "c", "aa", "é", ""]), max_size=12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(few, few)
 def test_pairs_are_those_of_a_join_in_its_order(left: list[str], right: list[str]) -> None:
     records = pl.DataFrame({"identifier": left}, schema={"identifier": pl.String})
@@ -43,3 +45,15 @@ def test_a_plan_made_in_parts_is_the_plan_made_at_once(monkeypatch: pytest.Monke
     parts = plan(feed(*records), there)
     assert parts.changes.equals(whole.changes)
     assert (parts.digest, parts.unchanged) == (whole.digest, whole.unchanged)
+
+
+@pytest.mark.parametrize(
+    "identifiers", [["a", "b", None], ["b", "a", None], [None, "a", "b"], ["a", None, "b"]]
+)
+def test_changes_without_an_identifier_come_last(identifiers: list[str | None]) -> None:
+    changes = pl.DataFrame(
+        [("archive", each, f"uuid-{each}", None, ()) for each in identifiers],
+        schema=CHANGES,
+        orient="row",
+    )
+    assert sort_changes(changes)["identifier"].to_list() == ["a", "b", None]
