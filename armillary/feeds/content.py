@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
 from io import BytesIO
 
 from armillary.errors import FeedRefused
@@ -12,6 +13,7 @@ from armillary.feeds.location import FileFormat
 _CHUNK_BYTES = 1024**2
 _SAMPLE_BYTES = 4096
 _CONTEXT_CHARS = 20
+_SAMPLES, _LINES_BYTES = 4, 64 * 1024
 
 _SIGNATURES = (
     (b"PAR1", "a parquet file"),
@@ -140,3 +142,11 @@ def _refuse_wide(text: bytes, name: str) -> None:
             f"{name} is full of NUL bytes: it looks like utf-16 text or binary data. If the vendor "
             "writes utf-16, name it in the feed definition: `encoding: utf-16`."
         )
+
+
+def samples(content: bytes, start: int) -> Iterator[bytes]:
+    """Whole lines from all over a text: where it is sorted, the first ones tell little."""
+    step = max(_LINES_BYTES, (len(content) - start) // _SAMPLES)
+    for position in range(start, len(content), step):
+        begin = position if position == start else content.find(b"\n", position) + 1
+        yield content[begin : content.rfind(b"\n", begin, begin + _LINES_BYTES) + 1]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from armillary.errors import FeedRefused
+from armillary.feeds.content import samples
 from armillary.feeds.quotes import broken_quotes
 from armillary.feeds.table import (
     FAULT_SCHEMA,
@@ -22,6 +23,7 @@ from armillary.feeds.table import (
     no_faults,
     without_blank_rows,
 )
+from armillary.repeated import REPEATS, rows_where
 
 BLOCK_BYTES = 16 * 1024**2
 """Read at a time, and thereby the longest row: a longer one is a damaged file."""
@@ -146,11 +148,12 @@ def _cut(
     columns = [*(cell(each) for each in header.names), *_unnamed(header)]
     data = pa.py_buffer(content).slice(header.end)
     quoted = content.find(b'"', header.end) >= 0
+    kinds = _kinds(content, header, columns, delimiter)
     try:
-        table, invalid = _read(data, columns, delimiter, quoted=quoted, use_threads=True)
+        table, invalid = _read(data, kinds, delimiter, quoted=quoted, use_threads=True)
         if invalid:
             # Several threads do not know the numbers of the rows they hand over; one does.
-            table, invalid = _read(data, columns, delimiter, quoted=quoted, use_threads=False)
+            table, invalid = _read(data, kinds, delimiter, quoted=quoted, use_threads=False)
     except pa.ArrowInvalid as error:
         if "straddl" not in str(error):
             raise FeedRefused(f"{name} cannot be read as csv: {error}.") from None
@@ -159,11 +162,35 @@ def _cut(
             "needs: the file is damaged."
         ) from None
     frame = pl.DataFrame(pl.from_arrow(table))
+    del table
+    # What parsing took besides is as much as the cells, and would be kept for the next parsing.
+    pa.default_memory_pool().release_unused()
     return _numbered(frame, [row.number for row in invalid], header.row), invalid
 
 
+def _kinds(
+    content: bytes, header: _Header, columns: list[str], delimiter: str
+) -> dict[str, pa.DataType]:
+    """Text, or by distinct values where samples show that a few repeat: a guess, for speed."""
+    kinds = dict.fromkeys(columns, pa.string())
+    sample = b"".join(samples(content, header.end))
+    try:
+        rows, _ = _read(pa.py_buffer(sample), kinds, delimiter, quoted=False, use_threads=False)
+    except pa.ArrowInvalid:  # empty, or begun in the midst of a quoted cell
+        return kinds
+    for name, values in zip(columns, rows.columns, strict=True):
+        if len(values.unique()) * REPEATS <= rows.num_rows:
+            kinds[name] = pa.dictionary(pa.int32(), pa.string())
+    return kinds
+
+
 def _read(
-    data: pa.Buffer, columns: list[str], delimiter: str, *, quoted: bool, use_threads: bool
+    data: pa.Buffer,
+    kinds: dict[str, pa.DataType],
+    delimiter: str,
+    *,
+    quoted: bool,
+    use_threads: bool,
 ) -> tuple[pa.Table, list[pyarrow.csv.InvalidRow]]:
     invalid: list[pyarrow.csv.InvalidRow] = []
 
@@ -174,7 +201,7 @@ def _read(
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         read_options=pyarrow.csv.ReadOptions(
-            use_threads=use_threads, block_size=BLOCK_BYTES, column_names=columns
+            use_threads=use_threads, block_size=BLOCK_BYTES, column_names=list(kinds)
         ),
         parse_options=pyarrow.csv.ParseOptions(
             delimiter=delimiter,
@@ -186,7 +213,7 @@ def _read(
         convert_options=pyarrow.csv.ConvertOptions(
             check_utf8=False,  # proven while decoding, where the line can be named
             strings_can_be_null=False,
-            column_types=dict.fromkeys(columns, pa.string()),
+            column_types=kinds,
         ),
     )
     return table, invalid
@@ -235,15 +262,16 @@ def _without_trailing(cells: pl.DataFrame, header: _Header) -> tuple[pl.DataFram
     unnamed = _unnamed(header)
     if not unnamed:
         return cells, no_faults()
-    filled = cells.filter(pl.any_horizontal(pl.col(unnamed).str.strip_chars() != ""))
+    filled = cells.filter(
+        pl.any_horizontal(pl.col(unnamed).cast(pl.String).str.strip_chars() != "")
+    )
     fault = f"text beyond the last of the {len(header.names)} columns the header names"
     return cells.drop(unnamed), filled.select(ROW, pl.lit(fault).alias("fault"))
 
 
 def _repeated_headers(cells: pl.DataFrame, header: _Header) -> pl.DataFrame:
-    same = cells
-    for each in header.names:
-        same = same.filter(pl.col(cell(each)).str.strip_chars() == each)
+    titles = {cell(each): each for each in header.names}
+    same = rows_where(cells, titles, lambda text, name: text.str.strip_chars() == titles[name])
     return same.select(ROW, pl.lit("the row repeats the header").alias("fault"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 
 MAX_CHARS = 255
@@ -11,26 +13,37 @@ _CONTROL = r"[\p{Cc}\p{Zl}\p{Zp}]"
 _UUID = r"(?i)^(urn:uuid:)?\{?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\}?$"
 
 
+def unusable(identifier: pl.Expr) -> pl.Expr:
+    """Whether an identifier cannot be used: as :func:`problem`, without the words."""
+    return pl.any_horizontal(condition for condition, _ in _problems(identifier))
+
+
 def problem(identifier: pl.Expr) -> pl.Expr:
-    """Why an identifier cannot be used, in words; null when it can."""
+    """Why an identifier cannot be used, in words; null when it can.
+
+    The words are made for every row, also where nothing is wrong: for the few that are.
+    """
+    return pl.coalesce(pl.when(wrong).then(words) for wrong, words in _problems(identifier))
+
+
+def _problems(identifier: pl.Expr) -> Iterator[tuple[pl.Expr, pl.Expr]]:
+    """What can be wrong, and how it is said."""
     length = identifier.str.len_chars()
-    return (
-        pl.when(length > MAX_CHARS)
-        .then(
-            pl.format(
-                "the identifier is {} characters long; at most {} are safe", length, MAX_CHARS
-            )
-        )
-        .when(identifier.str.contains(_CONTROL))
-        .then(pl.lit("the identifier contains a control character or a line break"))
-        .when(identifier.str.contains(_UUID))
-        .then(
-            pl.lit(
-                "the identifier looks like a UUID, so Ptolemy would take it for an id of its own"
-            )
-        )
-        .when(identifier.is_in([".", ".."]))
-        .then(pl.lit("the identifier is only dots, which no address can carry"))
+    yield (
+        length > MAX_CHARS,
+        pl.format("the identifier is {} characters long; at most {} are safe", length, MAX_CHARS),
+    )
+    yield (
+        identifier.str.contains(_CONTROL),
+        pl.lit("the identifier contains a control character or a line break"),
+    )
+    yield (
+        identifier.str.contains(_UUID),
+        pl.lit("the identifier looks like a UUID, so Ptolemy would take it for an id of its own"),
+    )
+    yield (
+        identifier.is_in([".", ".."]),
+        pl.lit("the identifier is only dots, which no address can carry"),
     )
 
 

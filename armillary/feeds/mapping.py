@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.mapped_field import MappedField, problem_of_text, unusable
 from armillary.feeds.table import ROW, cell
 from armillary.feeds.template import Template, parse
+from armillary.repeated import as_text, converted, distinct, is_repeated, spread
 from armillary.sync.canonical import DataType, canonical_value
 
 BAD = "bad"
@@ -34,48 +36,62 @@ class Mapping:
     @property
     def columns(self) -> tuple[str, ...]:
         """The source columns it needs, each once, in order of the feed definition."""
-        templates = [self.identifier, *([self.name] if self.name else [])]
-        templates += [field.template for field in self.fields]
+        templates = [*self._templates(), *(field.template for field in self.fields)]
         return tuple(dict.fromkeys(name for each in templates for name in each.columns))
 
     def trimmed(self, cells: pl.DataFrame) -> pl.DataFrame:
         """The cells with outer white space, and words for nothing, gone where they are needed."""
         needed = [cell(name) for name in self.columns]
-        cells = cells.with_columns(pl.col(needed).str.strip_chars())
-        if not self.blank_words:
-            return cells
-        words = pl.Series(self.blank_words).implode()
+        repeated = [name for name in needed if is_repeated(cells, name)]
         return cells.with_columns(
-            pl.when(pl.col(name).is_in(words)).then(pl.lit("")).otherwise(pl.col(name)).alias(name)
-            for name in needed
+            *(self._trimmed(pl.col(name)) for name in needed if name not in repeated),
+            *(converted(cells[name], self._trimmed) for name in repeated),
         )
+
+    def _trimmed(self, text: pl.Expr) -> pl.Expr:
+        text = text.str.strip_chars()
+        if not self.blank_words:
+            return text
+        words = pl.Series(self.blank_words).implode()
+        return pl.when(text.is_in(words)).then(pl.lit("")).otherwise(text).name.keep()
 
     def applied(self, cells: pl.DataFrame) -> pl.DataFrame:
         """Map trimmed cells: ``row``, ``identifier``, ``name``, each ``field.<key>``, and ``bad``.
 
         ``bad`` marks a row for which :meth:`problems` has something to say.
         """
+        by_value = {field.column: field for field in self.fields if _by_value(field, cells)}
+        others = [field for field in self.fields if field.column not in by_value]
+        mapped = self._record(_texts(cells, self._templates(), others), others)
+        bad = mapped[BAD]
+        for field in by_value.values():
+            values, wrong = _of_each_value(field, cells[cell(*field.template.columns)])
+            mapped = mapped.with_columns(values)
+            bad = bad if wrong is None else bad | wrong
+        columns = [field.column for field in self.fields]
+        return mapped.select(ROW, "identifier", "name", *columns, bad)
+
+    def _record(self, cells: pl.DataFrame, fields: Sequence[MappedField]) -> pl.DataFrame:
+        identifier, name = pl.col("identifier"), pl.col("name")
         # Two steps, so that each value is computed once and then looked at as often as needed.
         drawn = cells.select(
             ROW,
             self._identifier().alias("identifier"),
             self._name().alias("name"),
-            *(field.canonical().alias(field.column) for field in self.fields),
-            *(field.given().alias(_GIVEN + field.key) for field in self.fields),
+            *_drawn(fields),
         )
-        identifier, name = pl.col("identifier"), pl.col("name")
         wrong = [
             identifier.is_null(),
-            identifiers.problem(identifier).is_not_null(),
+            identifiers.unusable(identifier),
             unusable(name),
-            *(field.wrong(pl.col(_GIVEN + field.key)) for field in self.fields),
+            *_wrong(fields),
         ]
         return drawn.select(
             ROW,
             identifier,
             pl.when(name != "").then(name).alias("name"),
-            *(field.settled().alias(field.column) for field in self.fields),
-            pl.any_horizontal(each.fill_null(value=False) for each in wrong).alias(BAD),
+            *(field.settled().alias(field.column) for field in fields),
+            _any(wrong),
         )
 
     def problems(self, cells: pl.DataFrame) -> pl.DataFrame:
@@ -97,6 +113,10 @@ class Mapping:
         reason = pl.concat_str(reasons, separator="; ", ignore_nulls=True)
         return cells.select(ROW, reason.alias("reason")).filter(pl.col("reason") != "")
 
+    def _templates(self) -> list[Template]:
+        """Of what is no field."""
+        return [self.identifier, *([self.name] if self.name else [])]
+
     def _identifier(self) -> pl.Expr:
         text = self.identifier.rendered()
         if self.identifier_case == "lower":
@@ -107,6 +127,45 @@ class Mapping:
 
     def _name(self) -> pl.Expr:
         return self.name.rendered() if self.name else pl.lit(None, dtype=pl.String)
+
+
+def _texts(
+    cells: pl.DataFrame, templates: Sequence[Template], fields: Sequence[MappedField]
+) -> pl.DataFrame:
+    """Row numbers, and the cells that templates and fields need, as text."""
+    templates = [*templates, *(field.template for field in fields)]
+    names = dict.fromkeys(cell(name) for each in templates for name in each.columns)
+    return as_text(cells.select(ROW, *names))
+
+
+def _drawn(fields: Iterable[MappedField]) -> Iterator[pl.Expr]:
+    for field in fields:
+        yield field.canonical().alias(field.column)
+        yield field.given().alias(_GIVEN + field.key)
+
+
+def _wrong(fields: Iterable[MappedField]) -> Iterator[pl.Expr]:
+    for field in fields:
+        yield field.wrong(pl.col(_GIVEN + field.key))
+
+
+def _any(wrong: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.any_horizontal(each.fill_null(value=False) for each in wrong).alias(BAD)
+
+
+def _by_value(field: MappedField, cells: pl.DataFrame) -> bool:
+    """Whether a field is made of one column, in which few values repeat."""
+    columns = field.template.columns
+    return len(columns) == 1 and is_repeated(cells, cell(columns[0]))
+
+
+def _of_each_value(field: MappedField, column: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """The values of a field, and which rows are bad for it; None for none."""
+    texts, positions = distinct(column)
+    drawn = texts.to_frame().select(*_drawn([field]))
+    found = drawn.select(field.settled().alias(field.column), _any(_wrong([field])))
+    values = spread(found[field.column], positions)
+    return values, spread(found[BAD], positions) if found[BAD].any() else None
 
 
 def mapping_of(definition: FeedDefinition, data_types: Map[str, DataType]) -> Mapping:

@@ -32,6 +32,7 @@ from armillary.feeds.trailer import (
     without_trailer,
 )
 from armillary.feeds.workbook import read_workbook
+from armillary.repeated import as_text
 from armillary.sync.canonical import DataType
 
 _NAMED_REASONS = 3
@@ -99,6 +100,8 @@ def read_feed(
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as beside:
         hashing = beside.submit(hashlib.sha256, delivery.content)
         table, declared = _table(delivery, mapping)
+    # From here on only its facts are needed, and the content is as large as all the records.
+    delivery = replace(delivery, content=b"")
     _refuse_missing_columns(table, mapping, source)
     table = replace(table, cells=mapping.trimmed(table.cells))
     mapped = mapping.applied(table.cells).with_columns(
@@ -212,7 +215,7 @@ def _rejects(
     """Every reject with all its reasons."""
     if table.faults.is_empty() and again.is_empty() and not mapped[BAD].any():
         return _broken(table).sort(ROW)
-    bad = table.cells.filter(mapped[BAD]).join(table.faults, on=ROW, how="anti")
+    bad = as_text(table.cells.filter(mapped[BAD])).join(table.faults, on=ROW, how="anti")
     reasons = pl.concat(
         [
             table.faults.select(ROW, pl.col("fault").alias("reason")),
@@ -223,7 +226,7 @@ def _rejects(
     reasons = reasons.group_by(ROW, maintain_order=True).agg(pl.col("reason").str.join("; "))
     rejected = table.cells.join(reasons.select(ROW), on=ROW, how="semi", maintain_order="left")
     cut = (
-        own_cells(rejected)
+        own_cells(as_text(rejected))
         .join(reasons, on=ROW)
         .join(mapped.select(ROW, "identifier"), on=ROW, maintain_order="left")
         .select(ROW, "identifier", "reason", "cells")

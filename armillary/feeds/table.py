@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from armillary.repeated import rows_where
+
 ROW = "row"
 _CELL = "cell."
 """The prefix keeps a source's own ``row`` or ``identifier`` column apart from ours."""
@@ -35,7 +37,8 @@ class Table:
     """What a reader made of a source.
 
     Attributes:
-        cells: ``row`` (UInt32) and one String column, never null, per source column (``cell``).
+        cells: ``row`` (UInt32) and one column, never null, per source column (``cell``): String, or
+            Categorical where a few values repeat (``repeated``).
         columns: The source's own column names, in order.
         broken: Rows that could not be cut into columns (``BROKEN_SCHEMA``).
         faults: Rows of ``cells`` that must be rejected although they could be cut
@@ -59,10 +62,7 @@ class Table:
 def without_blank_rows(cells: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Leave out the rows whose every cell is only white space; how many those were."""
     texts = [name for name in cells.columns if name != ROW]
-    # Cell by cell, so that the second column is looked at only where the first is blank.
-    blank = cells
-    for name in texts:
-        blank = blank.filter(pl.col(name).str.strip_chars() == "")
+    blank = rows_where(cells, texts, lambda text, _: text.str.strip_chars() == "")
     if blank.is_empty():
         return cells, 0
     return cells.join(blank.select(ROW), on=ROW, how="anti", maintain_order="left"), blank.height

@@ -14,6 +14,8 @@ from enum import StrEnum
 
 import polars as pl
 
+from armillary.repeated import distinct, spread
+
 CLEAR = ""
 """What a record wants of a field that is to be emptied; null means "leave it alone"."""
 
@@ -82,16 +84,12 @@ def _by_distinct(column: pl.Expr, convert: Callable[[pl.Expr], pl.Expr]) -> pl.E
 def _distinct_converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     if values.head(_SAMPLE).n_unique() * _MANY > min(_SAMPLE, values.len()):
         return _converted(values, convert)
-    distinct = values.unique()
-    meant = _converted(distinct, convert)
-    # In the pieces it came in: columns cut differently are aligned by copying all of them.
-    return pl.concat(
-        [
-            piece.replace_strict(distinct, meant, return_dtype=pl.String)
-            for piece in values.get_chunks()
-        ],
-        rechunk=False,
-    )
+    texts, positions = distinct(values.cast(pl.Categorical))
+    meant = spread(_converted(texts, convert), positions)
+    if not values.null_count():
+        return meant
+    nothing = _converted(pl.Series(values.name, [None], pl.String), convert)[0]
+    return meant.zip_with(values.is_not_null(), pl.Series([nothing], dtype=pl.String))
 
 
 def _converted(values: pl.Series, convert: Callable[[pl.Expr], pl.Expr]) -> pl.Series:

@@ -12,7 +12,7 @@ import polars as pl
 
 from armillary.sync.canonical import CLEAR
 from armillary.sync.frames import column
-from armillary.sync.matching import NOW
+from armillary.sync.matching import NOW, PART_ROWS
 from armillary.sync.plan import CHANGED, CHANGES
 
 _PLACE = "place"
@@ -32,9 +32,19 @@ def with_changed(pairs: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def creates(records: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The changes that make new records; a field without a value is not sent at all."""
-    changed = _with_entries(records, columns, lambda _: pl.lit(CLEAR))
-    return as_changes(changed.with_columns(pl.lit(None, pl.String).alias("id")), "create")
+    """The changes that make new records; a field without a value is not sent at all.
+
+    Part by part, each in its place: an entry for each field of a million records, all at once and
+    then sorted, takes gigabytes.
+    """
+    order = records["identifier"].arg_sort()
+    parts = []
+    for start in range(0, max(1, order.len()), PART_ROWS):
+        part = records[order.slice(start, PART_ROWS)]
+        changed = _with_entries(part, columns, lambda _: pl.lit(CLEAR))
+        changed = changed.with_columns(pl.lit(None, pl.String).alias("id"))
+        parts.append(as_changes(changed, "create"))
+    return pl.concat(parts)
 
 
 def _with_entries(

@@ -61,11 +61,22 @@ class InstrumentColumns:
         """All rows so far, one per ``id`` (the last one wins: contract section 4, A30)."""
         if not self._frames:
             return pl.DataFrame(schema=self._schema)
-        whole = pl.concat(self._frames, rechunk=True)
-        return whole.unique("id", keep="last", maintain_order=True).with_columns(
-            canonical_or_as_found(pl.col(column(key)), data_type).alias(column(key))
-            for key, data_type in self._data_types.items()
-        )
+        whole = pl.concat(self._frames)
+        self._frames = []
+        # Column by column: all of them twice would be the most that a sync ever holds.
+        for place, name in enumerate(whole.columns):
+            whole.replace_column(place, self._canonical(whole[name].rechunk()))
+        if whole["id"].n_unique() < whole.height:
+            whole = whole.unique("id", keep="last", maintain_order=True)
+        self._frames = [whole]
+        return whole.clone()
+
+    def _canonical(self, values: pl.Series) -> pl.Series:
+        data_type = self._data_types.get(values.name.removeprefix(FIELD))
+        if data_type is None or not values.name.startswith(FIELD):
+            return values
+        same = canonical_or_as_found(pl.col(values.name), data_type)
+        return values.to_frame().select(same).to_series()
 
     def _columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {

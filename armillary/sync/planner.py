@@ -25,7 +25,7 @@ from armillary.sync.frames import column, in_scope
 from armillary.sync.ground import Ground
 from armillary.sync.look_alikes import look_alikes
 from armillary.sync.matching import Matching, match
-from armillary.sync.plan import REJECTS, Plan, sort_changes
+from armillary.sync.plan import REJECTS, Plan
 from armillary.sync.renames import find_renames, renamed, unowned
 from armillary.sync.sorting import Sorting
 
@@ -89,7 +89,7 @@ def make_plan(
     planning.hold_rejected(rejects, active)
     archiving = definition.missing == "archive" and only is None
     if archiving:
-        planning.sorting.add(compare.archives(missing))
+        planning.sorting.add(compare.archives(missing), "archive")
     sorting = planning.sorting
     alike = look_alikes(free, missing, feed.records, definition.stable_keys)
     return Plan(
@@ -97,7 +97,7 @@ def make_plan(
         feed=definition.name,
         instrument_type=ground.type_identifier,
         scope=msgspec.json.encode(definition.scope, order="sorted").decode(),
-        changes=sort_changes(sorting.changes),
+        changes=sorting.changes,
         unchanged=sorting.unchanged,
         held=sorting.held.sort("identifier", "row"),
         rejects=pl.concat([_as_rejects(rejects), sorting.rejects]).sort("row", nulls_last=True),
@@ -128,13 +128,13 @@ class _Planning:
     def update(self, matching: Matching) -> None:
         """Records whose identifier is active: unchanged, updated, or held as reused."""
         pairs = self._hold_shared(matching, "active")
-        differing = pairs.differing(self._columns)
-        sound, reused = self._without_reused(differing)
-        self._reused.append(reused)
-        changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
-        self.sorting.change(changed, "update")
-        held = differing.height - sound.height
-        self.sorting.unchanged += pairs.left.len() - held - changed.height
+        self.sorting.unchanged += pairs.left.len()
+        for part in pairs.differing(self._columns).parts():
+            sound, reused = self._without_reused(part)
+            self._reused.append(reused)
+            changed = self._changed(sound).filter(pl.col("changed").list.len() > 0)
+            self.sorting.change(changed, "update")
+            self.sorting.unchanged -= reused.height + changed.height
 
     def settle_owned(
         self, unknown: pl.DataFrame, active: pl.DataFrame, owners: pl.DataFrame
@@ -163,7 +163,7 @@ class _Planning:
             reason = f"a new instrument needs a value for {name.removeprefix('field.')}"
             self.sorting.reject(free.filter(lacking), reason)
             free = free.filter(~lacking)
-        self.sorting.add(compare.creates(free, self._columns))
+        self.sorting.add(compare.creates(free, self._columns), "create")
 
     def rename(
         self, free: pl.DataFrame, missing: pl.DataFrame, records: pl.DataFrame, active: pl.DataFrame
@@ -171,7 +171,8 @@ class _Planning:
         """New and missing records that are one instrument; returns those that are not (F19)."""
         asked = self._definition.renames
         refused = pl.concat([self.sorting.held["identifier"], self.sorting.rejects["identifier"]])
-        stuck = _without(records, active).filter(pl.col("identifier").is_in(refused.implode()))
+        # Few are refused, and to tell who of all records is active is a join of a million.
+        stuck = _without(records.filter(pl.col("identifier").is_in(refused.implode())), active)
         reused = pl.concat(self._reused, how="diagonal")
         found = find_renames(
             pl.concat([free, reused.select(free.columns)]),
@@ -317,7 +318,13 @@ def _missing(matching: Matching, rejects: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without(records: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:
+    """The records whose identifier no existing one has; what is left of a few costs little."""
+    if records.is_empty() or existing.is_empty():
+        return records
     known = existing.select("identifier")
+    if records.height < known.height:
+        # Else the join makes a table of all identifiers, of a million for a handful of records.
+        known = known.filter(pl.col("identifier").is_in(records["identifier"].implode()))
     return records.join(known, on="identifier", how="anti", maintain_order="left")
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import polars as pl
 
 from armillary.sync.compare import as_changes
-from armillary.sync.plan import CHANGES, HELD, REJECTS
+from armillary.sync.plan import CHANGES, HELD, KINDS, REJECTS, sort_changes
 
 
 class Sorting:
     """Gathers the parts of a plan as frames; nothing is decided here."""
 
     def __init__(self) -> None:
-        self._changes: list[pl.DataFrame] = [pl.DataFrame(schema=CHANGES)]
+        self._changes = {kind: [pl.DataFrame(schema=CHANGES)] for kind in KINDS}
         self._held: list[pl.DataFrame] = [pl.DataFrame(schema=HELD)]
         self._rejects: list[pl.DataFrame] = [pl.DataFrame(schema=REJECTS)]
         self.unchanged = 0
 
     @property
     def changes(self) -> pl.DataFrame:
-        """All planned changes so far."""
-        return pl.concat(self._changes)
+        """All planned changes so far, in the order of a plan."""
+        return pl.concat(sort_changes(pl.concat(parts)) for parts in self._changes.values())
 
     @property
     def held(self) -> pl.DataFrame:
@@ -52,11 +52,11 @@ class Sorting:
 
     def change(self, pairs: pl.DataFrame, kind: str) -> None:
         """These pairs (``Matching.beside``) become changes of an existing record."""
-        self._changes.append(as_changes(pairs.with_columns(id=pl.col("id.now")), kind))
+        self.add(as_changes(pairs.with_columns(id=pl.col("id.now")), kind), kind)
 
-    def add(self, changes: pl.DataFrame) -> None:
-        """Add changes that have their final shape."""
-        self._changes.append(changes)
+    def add(self, changes: pl.DataFrame, kind: str) -> None:
+        """Add changes of one kind that have their final shape."""
+        self._changes[kind].append(changes)
 
 
 def _text(reason: pl.Expr | str) -> pl.Expr:

@@ -135,3 +135,27 @@ def test_what_does_not_fit_the_workspace(vendor: Vendor, settings: Any, said: st
     with pytest.raises(ConfigurationError) as refused:
         read_feed(definition(**settings), DATA_TYPES)
     assert str(refused.value) == said + " Mend the feed definition, then start again."
+
+
+def test_a_column_of_few_values_is_judged_as_cell_by_cell(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lots = ["100", " 100", "+1.50", "x", "N/A", ""] * 20
+    rows = "".join(f"T{n},xasx,N{n % 3},{lot}\n" for n, lot in enumerate(lots))
+    rules: dict[str, Any] = {
+        "fields": {
+            "lot_size": {"from": "{lot}", "blank": "clear"},
+            "exchange": "{mic}",
+            "isin": "{mic}/{name}",
+        },
+        "blank_words": ["N/A"],
+    }
+    content = b"ticker,mic,name,lot\n" + rows.encode() + b",,,\nticker,mic,name,lot\n"
+    by_value = vendor.read(content, **rules)
+    monkeypatch.setattr("armillary.feeds.delimited.REPEATS", 1000)
+    by_cell = vendor.read(content, **rules)
+    assert by_value.records.equals(by_cell.records)
+    assert by_value.rejects.equals(by_cell.rejects)
+    assert (by_value.blank_rows, by_cell.blank_rows) == (1, 1)
+    assert reasons(by_value)[5].startswith("lot_size: 'x' is not a number")
+    assert by_value.records["field.lot_size"].head(5).to_list() == ["100", "100", "1.5", "", ""]
