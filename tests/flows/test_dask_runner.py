@@ -12,6 +12,8 @@ from tasks import dask_runner as under_test
 from tasks.call_count import CallCount
 from tasks.dask_runner import dask_runner
 
+UNDONE = "Nothing was written."
+
 
 def refusal(chosen: str) -> ConfigurationError:
     with pytest.raises(ConfigurationError) as raised, dask_runner(chosen, 4):
@@ -52,15 +54,17 @@ class Workers:
 
 def test_a_scheduler_without_workers_would_wait_for_ever() -> None:
     with pytest.raises(ConfigurationError, match="has no workers"):
-        under_test._refuse_other_versions(Workers(), "tls://dask:8786")
+        under_test._refuse_other_versions(Workers(), "tls://dask:8786", UNDONE)
 
 
 def test_workers_with_other_code_are_refused() -> None:
     own = under_test._own_version()
-    under_test._refuse_other_versions(Workers(one=own, two=own), "tls://dask:8786")
+    under_test._refuse_other_versions(
+        Workers(one=own, two=own), "tls://dask:8786", "Nothing was written."
+    )
     others = Workers(one=own, two="0.0.9", three=ModuleNotFoundError("No module named 'tasks'"))
     with pytest.raises(ConfigurationError) as raised:
-        under_test._refuse_other_versions(others, "tls://dask:8786")
+        under_test._refuse_other_versions(others, "tls://dask:8786", UNDONE)
     assert raised.value.message == (
         f"2 of 3 workers of the Dask scheduler tls://dask:8786 have not Armillary {own}, as this "
         "run has: 0.0.9; No module named 'tasks'. Nothing was written."
