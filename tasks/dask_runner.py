@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from armillary.errors import ConfigurationError
+from tasks import dask_signals
 from tasks.dask_certificates import refuse_strangers, refuse_without_certificates
 
 if TYPE_CHECKING:
@@ -54,19 +55,24 @@ def dask_runner(
         ) from error
     client = {"timeout": CONNECT_SECONDS}
     if chosen == LOCAL:
-        processes = min(MOST_PROCESSES, os.cpu_count() or 1)
-        cluster = {
-            "n_workers": processes,
-            "threads_per_worker": math.ceil(threads / processes),
-            "host": "127.0.0.1",
-            "dashboard_address": "127.0.0.1:0",  # None is port 8787, which a second run finds taken
-        }
-        runner = DaskTaskRunner(cluster_kwargs=cluster, client_kwargs=client)
+        runner = DaskTaskRunner(cluster_kwargs=_own_cluster(threads), client_kwargs=client)
     else:
         runner = DaskTaskRunner(address=chosen, client_kwargs=client)
     with _entered(runner, chosen, undone):
         _refuse_other_versions(runner.client, chosen, undone)
         yield runner
+
+
+def _own_cluster(threads: int) -> dict[str, Any]:
+    """Of this machine, for the time of the work."""
+    processes = min(MOST_PROCESSES, os.cpu_count() or 1)
+    return {
+        "n_workers": processes,
+        "threads_per_worker": math.ceil(threads / processes),
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",  # None is port 8787, which a second run finds taken
+        "preload": dask_signals.__name__,
+    }
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tests.runs.s3 import Asked, Fault, LoopbackS3
 
 __all__ = ["run_verify"]
 
-pytestmark = [pytest.mark.flow, pytest.mark.long]
+pytestmark = [pytest.mark.flow, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @dataclass

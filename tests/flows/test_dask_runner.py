@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from armillary.api.meter import Meter
@@ -38,6 +42,20 @@ def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> No
         f"The Dask scheduler of ARMILLARY_TASK_RUNNER (tcp://127.0.0.1:{port}) does not answer: "
     )
     assert "Start it (dask scheduler, dask worker)" in error.advice
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_what_ends_a_run_does_not_end_the_workers_of_its_own_cluster(told: signal.Signals) -> None:
+    """They are in its process group; each would die in the middle of a write."""
+    hook = under_test._own_cluster(4)["preload"]
+    worker = f"from {hook} import dask_setup; import signal; dask_setup(None); "
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{worker} signal.raise_signal({int(told)}); print('at work')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "at work\n", "")
 
 
 class Workers:
