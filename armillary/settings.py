@@ -95,9 +95,9 @@ class Settings(BaseSettings):
     task_runner: str = Field(
         "threads",
         pattern=r"^(threads|dask|(tcp|tls)://\S+)$",
-        description="What writes the batches of a large sync: threads of this process, dask (some "
-        "processes of this machine), or a Dask scheduler's address (tls://, or tcp:// on this "
-        "machine).",
+        description="What writes the batches of a large sync and reads a large backup that is "
+        "verified: threads of this process, dask (some processes of this machine), or a Dask "
+        "scheduler's address (tls://, or tcp:// on this machine).",
     )
     job_seconds: float = Field(
         7200.0,

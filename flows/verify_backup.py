@@ -15,7 +15,7 @@ from pydantic import Field
 from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Backup, Catalogue, workspace_folder
 from armillary.backup.verified import Depth, Verified
-from armillary.backup.verify import parse_slice, verify
+from armillary.backup.verify import files_to_read, parse_slice, verify
 from armillary.errors import ArmillaryError, ConfigurationError
 from armillary.restore.drill import Drill
 from armillary.restore.proof import with_drill, write_proof
@@ -27,6 +27,7 @@ from tasks.alerts import tell_crash, tell_end, tell_start
 from tasks.backup_run import backup_refused, verified_ended
 from tasks.boundary import step
 from tasks.clean_up import clean_up
+from tasks.dask_readers import readers_for
 from tasks.drill_run import clear_scratch, prepare_drill, restore_sample
 from tasks.report import progress_artifact
 from tasks.report_backup import report_verified
@@ -81,7 +82,8 @@ def verify_backup(
         folder = workspace_folder(bucket, workspace)
         found = Catalogue(bucket, folder).get(backup)
         with progress_artifact(f"Verifying {found.backup_id}"):
-            result = look_at(bucket, found, "present" if depth == "present" else "content", part)
+            first: Depth = "present" if depth == "present" else "content"
+            result = look_at(store, found, first, part)
             if scratch is not None and depth == "restore" and not result.problems:
                 result = _drilled(bucket, found, scratch, sample, result)
     except ArmillaryError as error:
@@ -92,13 +94,14 @@ def verify_backup(
 
 @step(name="verify", task_run_name="verify {backup.backup_id}")
 def look_at(
-    bucket: Bucket,
+    store: BackupStore,
     backup: Backup,
     depth: Depth,
     part: tuple[int, int] | None,
 ) -> Verified:
-    """Look at one backup, file by file."""
-    return verify(bucket, backup, depth=depth, slice=part)
+    """Look at one backup, file by file: several at once, here or on a Dask cluster."""
+    with readers_for(store, files_to_read(backup, depth, part)) as readers:
+        return verify(store.open(), backup, depth=depth, slice=part, readers=readers)
 
 
 def _drilled(

@@ -8,16 +8,17 @@ its lease, and writes the run record; a batch looks after the lease and the call
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from prefect.client.schemas.objects import State
+from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 
@@ -39,20 +40,16 @@ from armillary.sync.waves import next_wave
 from blocks.global_limit import GlobalLimit
 from blocks.ptolemy import PtolemyWorkspace
 from tasks.apply_changes import Applying, as_state, batch_label, left_alone, write_batch
-from tasks.boundary import WAIT_STEP_SECONDS, step
+from tasks.boundary import step
 from tasks.call_count import CallCount
 from tasks.dask_runner import shared_event
+from tasks.dask_waiting import wait_for
 
 if TYPE_CHECKING:
     from prefect_dask.task_runners import DaskTaskRunner
 
 ASK_SECONDS = 1.0
 """How often a batch asks whether the run wants it to stop."""
-
-NO_WORKERS_SECONDS = 60.0
-"""Without a single worker for so long, a wave is given up."""
-
-_LOOK_AT_WORKERS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -158,17 +155,19 @@ class DaskCrew:
                 }
                 futures.append(self._runner.submit(apply_elsewhere, parameters=given))
             self._wait(futures)
-        except Exception as error:  # noqa: BLE001 - Dask's own: the scheduler is lost, for one
-            applying.breaker.halt(f"the Dask cluster failed: {error!r}")
-            self._ask_to_stop()
-        except BaseException:
-            # Cancelled: batches end with the write under way, and the lease is held until then.
-            applying.breaker.halt("the run was cancelled")
-            self._ask_to_stop()
-            self._wait(futures)
-            for part, future in zip(wave, futures, strict=False):
-                self._take(applying, part, future)
-            raise
+        except BaseException as error:
+            signal = _signal_in(error)
+            if signal is None:  # Dask's own: the scheduler is lost, for one
+                applying.breaker.halt(f"the Dask cluster failed: {error!r}")
+                self._ask_to_stop()
+            else:
+                # Batches end with the write under way, and the lease is held until then.
+                applying.breaker.halt("the run was cancelled")
+                self._ask_to_stop()
+                self._wait(futures)
+                for part, future in zip(wave, futures, strict=False):
+                    self._take(applying, part, future)
+                raise signal from error
         outcomes = [
             outcome
             for part, future in zip(wave, futures, strict=False)
@@ -244,32 +243,31 @@ class DaskCrew:
         )
 
     def _wait(self, futures: Sequence[Any]) -> None:
-        """In short steps, so that Ctrl-C is noticed; and not for workers that are all gone."""
-        finished = threading.Semaphore(0)
-        for future in futures:
-            future.add_done_callback(lambda _: finished.release())
-        looked = seen_at = time.monotonic()
-        for _ in futures:
-            while not finished.acquire(timeout=WAIT_STEP_SECONDS):
-                now = time.monotonic()
-                if now - looked >= _LOOK_AT_WORKERS_SECONDS:
-                    looked = now
-                    seen_at = now if self._has_workers() else seen_at
-                if now - seen_at >= NO_WORKERS_SECONDS:
-                    get_run_logger().error("The Dask scheduler has no workers any more.")
-                    self._runner.client.cancel([each.wrapped_future for each in futures])
-                    return
-
-    def _has_workers(self) -> bool:
-        try:
-            return bool(self._runner.client.scheduler_info(n_workers=1)["workers"])
-        except Exception:  # noqa: BLE001 - a scheduler that cannot be asked has none for us
-            return False
+        client = self._runner.client
+        if not wait_for(client, futures):
+            get_run_logger().error("The Dask scheduler has no workers any more.")
+            client.cancel([each.wrapped_future for each in futures])
 
 
 def _from_anywhere(runs: str) -> str:
     """Another process may stand in another folder."""
     return runs if "://" in runs else str(Path(runs).expanduser().absolute())
+
+
+def _signal_in(error: BaseException) -> BaseException | None:
+    """What asks the run to end; None for a fault.
+
+    A signal that comes while a batch is made ready to travel is raised within pydantic, which makes
+    an error of its own of it: the run would go on, and tell of a cluster that failed.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if not isinstance(cause, Exception):
+            return None if isinstance(cause, GeneratorExit) else cause
+        cause = cause.__cause__ or cause.__context__
+    if TerminationSignal.__name__ in str(error):  # pydantic may keep its name alone
+        return TerminationSignal(signal=SIGTERM)
+    return None
 
 
 def _report(future: PrefectFuture[Report]) -> object:

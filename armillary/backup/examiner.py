@@ -1,7 +1,8 @@
 """Examining an export beside its transfer: in a thread, and a large one in a process of its own.
 
 Rows are looked at by Python code, one thread at a time, and the transfer itself is such code too:
-in one process each would wait for the other, and a gigabyte take twice as long as it has to.
+in one process each would wait for the other, and a gigabyte take twice as long as it has to. So
+would files that are read back at once (``armillary.backup.stored``).
 """
 
 from __future__ import annotations
@@ -187,6 +188,5 @@ class ProcessExaminer:
         return TransferFailed(
             f"The process that looks at the rows of {self._resource_type} ended by itself "
             f"(exit code {code}).",
-            next_step="If the machine ran out of memory, give it more; then start the backup "
-            "again.",
+            next_step="If the machine ran out of memory, give it more; then start the run again.",
         )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 
-from armillary import progress
-from armillary.backup.bucket import Bucket, Stored
+from armillary.backup.bucket import Bucket
 from armillary.backup.catalogue import Backup
+from armillary.backup.file_look import FileLook, FileSeen
 from armillary.backup.manifest import MANIFEST, FileEntry, Manifest
+from armillary.backup.readers import Readers, ThreadReaders
 from armillary.backup.references import dangling
 from armillary.backup.resources import RESOURCE_TYPES
 from armillary.backup.seen import Seen
-from armillary.backup.stored import GONE, read_stored
+from armillary.backup.stored import GONE
 from armillary.backup.verified import Depth, Problem, Verified
-from armillary.errors import ConfigurationError, FileDamaged
+from armillary.errors import ConfigurationError
 
 Slice = tuple[int, int]
 """``(2, 7)``: the second of seven."""
@@ -50,6 +50,7 @@ def verify(
     *,
     depth: Depth = "content",
     slice: Slice | None = None,  # noqa: A002 - the option's name
+    readers: Readers | None = None,
 ) -> Verified:
     """Verify one backup.
 
@@ -65,16 +66,45 @@ def verify(
         slice: read only the files of this part; a resource type is always in the same part, so
             that a schedule of all parts has read every type. References need all files and are
             not followed.
+        readers: who looks at the files; None: some threads of this process. What is found, and in
+            which order, does not depend on it.
 
     Raises:
         StoreFailed, ConfigurationError: the bucket cannot be read. That says nothing of the backup.
+        RunStopped: whoever was to read is gone. Neither does that.
     """
-    return _Verification(bucket, backup, depth, slice).run()
+    return _Verification(bucket, backup, depth, slice, readers or ThreadReaders(bucket)).run()
+
+
+def files_to_read(backup: Backup, depth: Depth, slice: Slice | None = None) -> list[FileEntry]:  # noqa: A002 - as above
+    """The files that a verification reads back.
+
+    Args:
+        backup: which one; without a manifest there is nothing to read.
+        depth: how far it goes.
+        slice: as of ``verify``.
+    """
+    files = backup.manifest.files if backup.manifest else []
+    if depth != "content":
+        return []
+    if slice is None:
+        return list(files)
+    number, of = slice
+    chosen = []
+    for entry in files:
+        # A type that a newer version exports comes after all we know.
+        known = [*RESOURCE_TYPES, entry.resource_type]
+        if known.index(entry.resource_type) % of == number - 1:
+            chosen.append(entry)
+    return chosen
 
 
 class _Verification:
-    def __init__(self, bucket: Bucket, backup: Backup, depth: Depth, part: Slice | None) -> None:
+    def __init__(
+        self, bucket: Bucket, backup: Backup, depth: Depth, part: Slice | None, readers: Readers
+    ) -> None:
         self._bucket = bucket
+        self._readers = readers
         self._backup = backup
         self._depth: Depth = depth
         self._part = part
@@ -83,7 +113,6 @@ class _Verification:
         self._seen: dict[str, Seen] = {}
         self._files_read = 0
         self._bytes_read = 0
-        self._bytes_wanted = 0
 
     def run(self) -> Verified:
         manifest = self._backup.manifest
@@ -91,25 +120,19 @@ class _Verification:
             self._problem("manifest", MANIFEST, self._backup.damaged)
             return self._verified(0)
         self._look_at_schemas(manifest)
-        chosen = [entry for entry in manifest.files if self._chosen(entry)]
-        self._bytes_wanted = sum(entry.stored_bytes for entry in chosen)
-        for entry in manifest.files:
-            self._look_at(entry, read=entry in chosen)
+        chosen = files_to_read(self._backup, self._depth, self._part)
+        looks = [self._look(entry, read=entry in chosen) for entry in manifest.files]
+        for look, found in zip(looks, self._readers.look(looks), strict=True):
+            self._take(look, found)
         if self._depth == "content":
             self._follow_references(manifest, chosen)
         if manifest.state == "PARTIAL":
             self._notes.append("The backup itself is PARTIAL. " + " ".join(manifest.problems))
         return self._verified(len(manifest.files))
 
-    def _chosen(self, entry: FileEntry) -> bool:
-        if self._depth != "content":
-            return False
-        if self._part is None:
-            return True
-        number, of = self._part
-        # A type that a newer version exports comes after all we know.
-        known = [*RESOURCE_TYPES, entry.resource_type]
-        return known.index(entry.resource_type) % of == number - 1
+    def _look(self, entry: FileEntry, *, read: bool) -> FileLook:
+        backup = self._backup
+        return FileLook(backup.folder, backup.backup_id, entry, read, follow=self._part is None)
 
     def _look_at_schemas(self, manifest: Manifest) -> None:
         key = manifest.schemas.key
@@ -124,75 +147,17 @@ class _Verification:
                 "was altered or replaced.",
             )
 
-    def _look_at(self, entry: FileEntry, *, read: bool) -> None:
-        """Ask the store about a file; the very object it tells of is then read, if it is to be."""
-        key = f"{self._backup.folder}/{entry.key}"
-        current = self._bucket.head(key)
-        if current is None:
-            original = self._original(key, entry)
-            self._problem(entry.resource_type, entry.key, f"{GONE} {original}".strip())
-            return
-        # What the store itself tells against the file; blank for nothing.
-        seen = next(self._differences(key, entry, current), "")
-        broken = self._read_back(entry, current) if read else ""
-        if broken:
-            told = f"{broken} From outside: {seen}" if seen and seen != broken else broken
-            self._problem(entry.resource_type, entry.key, told)
-        elif seen and read:
-            self._notes.append(f"{entry.key} holds the right bytes, but {seen}")
-        elif seen:
-            self._problem(entry.resource_type, entry.key, seen)
-
-    def _differences(self, key: str, entry: FileEntry, current: Stored) -> Iterator[str]:
-        """What the store tells against a file, the most telling first."""
-        lengths = (
-            f"{current.bytes:,} bytes lie there where the backup stored {entry.stored_bytes:,}"
-        )
-        if entry.version_id and current.version_id != entry.version_id:
-            yield (
-                "another version is current than the one that the backup wrote: it was "
-                f"overwritten. {self._original(key, entry)}"
-            )
-        if current.bytes < entry.stored_bytes:
-            yield f"{lengths}: it was cut off or replaced."
-        if current.bytes > entry.stored_bytes:
-            yield f"{lengths}: it was overwritten or replaced."
-        for name, value in current.checksums.items():
-            if entry.checksums.get(name, value) != value:
-                yield f"the store's own checksum ({name}) has changed: it was replaced."
-        wanted = {"backup-id": self._backup.backup_id, "resource-type": entry.resource_type}
-        if {name: current.metadata.get(name) for name in wanted} != wanted:
-            yield (
-                "it does not carry the metadata that the backup gave it: something else wrote it."
-            )
-        if current.etag != entry.etag:
-            yield "its ETag has changed: it was replaced, or copied here by another program."
-
-    def _original(self, key: str, entry: FileEntry) -> str:
-        """Whether the version that the backup wrote is still there; blank where none are kept."""
-        if not entry.version_id:
-            return ""
-        if self._bucket.head(key, version_id=entry.version_id) is None:
-            return f"The version that the backup wrote ({entry.version_id}) is gone as well."
-        return (
-            f"The version that the backup wrote ({entry.version_id}) is still there: copy it onto "
-            "the key to bring it back."
-        )
-
-    def _read_back(self, entry: FileEntry, current: Stored) -> str:
-        """Read a file to the end; why it is not what was written, or a blank."""
-        self._files_read += 1
-        try:
-            self._seen[entry.resource_type] = read_stored(
-                self._bucket, self._backup.folder, entry, current=current, passed=self._passed
-            )
-        except FileDamaged as error:
-            return error.message
-        return ""
-
-    def _passed(self, count: int) -> None:
-        self._bytes_read += count
-        progress.say("reading back, bytes", self._bytes_read, self._bytes_wanted)
+    def _take(self, look: FileLook, found: FileSeen) -> None:
+        """Note what was seen of a file."""
+        entry = look.entry
+        self._files_read += found.read
+        self._bytes_read += found.bytes_read
+        if found.problem:
+            self._problem(entry.resource_type, entry.key, found.problem)
+        elif found.note:
+            self._notes.append(found.note)
+        if found.seen is not None:
+            self._seen[entry.resource_type] = found.seen
 
     def _follow_references(self, manifest: Manifest, chosen: list[FileEntry]) -> None:
         if self._part is not None:

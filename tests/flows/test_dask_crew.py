@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from prefect.exceptions import TerminationSignal
 
 from armillary.runs.lease import Lease, held
 from armillary.runs.record import RunRecord
@@ -31,7 +32,9 @@ def dask() -> Iterator[Any]:
     from distributed import Client  # noqa: PLC0415 - seconds, for this module alone
 
     make: Any = Client
-    with make(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=None) as client:
+    with make(
+        processes=False, n_workers=1, threads_per_worker=4, dashboard_address="127.0.0.1:0"
+    ) as client:
         yield client
 
 
@@ -157,6 +160,22 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_every_change_accounted_for(
     applying, outcomes = run.apply(creates(30))
     assert fates(outcomes) == {Fate.NOT_ATTEMPTED: 30}
     assert "the Dask cluster failed: ConnectionError" in applying.breaker.stopped
+    assert sim.state()["instruments"] == []
+
+
+@pytest.mark.parametrize("kept", ["the signal", "its name"])
+def test_a_cancelling_that_comes_while_a_batch_is_packed_is_no_fault_of_the_cluster(
+    sim: Simulator, run: Run, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """Pydantic makes an error of its own of a signal that is raised in the midst of its work."""
+
+    def packed(task: Any, parameters: dict[str, Any]) -> Any:
+        error = ValueError("Error calling function `ser_model`: TerminationSignal: ")
+        raise error from (TerminationSignal(signal=15) if kept == "the signal" else None)
+
+    monkeypatch.setattr(run.runner, "submit", packed)
+    with pytest.raises(TerminationSignal):
+        run.apply(creates(30))
     assert sim.state()["instruments"] == []
 
 

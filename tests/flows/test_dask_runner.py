@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from armillary.api.meter import Meter
@@ -11,6 +15,8 @@ from cli.prefect_server import free_port
 from tasks import dask_runner as under_test
 from tasks.call_count import CallCount
 from tasks.dask_runner import dask_runner
+
+UNDONE = "Nothing was written."
 
 
 def refusal(chosen: str) -> ConfigurationError:
@@ -38,6 +44,20 @@ def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert "Start it (dask scheduler, dask worker)" in error.advice
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_what_ends_a_run_does_not_end_the_workers_of_its_own_cluster(told: signal.Signals) -> None:
+    """They are in its process group; each would die in the middle of a write."""
+    hook = under_test._own_cluster(4)["preload"]
+    worker = f"from {hook} import dask_setup; import signal; dask_setup(None); "
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{worker} signal.raise_signal({int(told)}); print('at work')"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "at work\n", "")
+
+
 class Workers:
     """A scheduler's client, as far as it is asked."""
 
@@ -52,15 +72,17 @@ class Workers:
 
 def test_a_scheduler_without_workers_would_wait_for_ever() -> None:
     with pytest.raises(ConfigurationError, match="has no workers"):
-        under_test._refuse_other_versions(Workers(), "tls://dask:8786")
+        under_test._refuse_other_versions(Workers(), "tls://dask:8786", UNDONE)
 
 
 def test_workers_with_other_code_are_refused() -> None:
     own = under_test._own_version()
-    under_test._refuse_other_versions(Workers(one=own, two=own), "tls://dask:8786")
+    under_test._refuse_other_versions(
+        Workers(one=own, two=own), "tls://dask:8786", "Nothing was written."
+    )
     others = Workers(one=own, two="0.0.9", three=ModuleNotFoundError("No module named 'tasks'"))
     with pytest.raises(ConfigurationError) as raised:
-        under_test._refuse_other_versions(others, "tls://dask:8786")
+        under_test._refuse_other_versions(others, "tls://dask:8786", UNDONE)
     assert raised.value.message == (
         f"2 of 3 workers of the Dask scheduler tls://dask:8786 have not Armillary {own}, as this "
         "run has: 0.0.9; No module named 'tasks'. Nothing was written."
