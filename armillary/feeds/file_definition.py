@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from armillary.feeds.address_secrets import secret_in
 from armillary.feeds.definition import FeedDefinition, Named
 from armillary.feeds.location import FILE_FORMATS, FileFormat, format_of, name_of, scheme_of
 from armillary.feeds.newest import Pattern, is_pattern
@@ -117,6 +118,13 @@ class FileSource(Named):
         min_length=1,
         description="Instead: path of a file with such keys, as OpenSSH writes it.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _nothing_secret(cls, url: str) -> str:
+        if problem := secret_in(url):
+            raise ValueError(problem)
+        return url
 
     @field_validator("encoding")
     @classmethod

@@ -16,6 +16,7 @@ import polars as pl
 
 from armillary.errors import ConfigurationError, FeedRefused
 from armillary.feeds.content import decoded, refuse_other_format
+from armillary.feeds.damaged_cells import damaged_cells, number_columns
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.delimited import read_delimited
 from armillary.feeds.delivery import Delivery, file_delivery
@@ -61,6 +62,7 @@ class FeedReading:
         business_date: The day it speaks of, as its name or its trailer says; None where neither
             does.
         fingerprint: What its place says of it, such as an ETag; blank where it says nothing.
+        doubt_of_identifiers: Why one of them may be damaged, so that no rename rests on it.
     """
 
     records: pl.DataFrame
@@ -75,6 +77,7 @@ class FeedReading:
     origin: str = ""
     business_date: date | None = None
     fingerprint: str = ""
+    doubt_of_identifiers: str = ""
 
 
 def read_feed(
@@ -103,10 +106,18 @@ def read_feed(
     # From here on only its facts are needed, and the content is as large as all the records.
     delivery = replace(delivery, content=b"")
     _refuse_missing_columns(table, mapping, source)
-    table = replace(table, cells=mapping.trimmed(table.cells))
+    damaged = damaged_cells(table, mapping)
+    table = replace(
+        table,
+        cells=mapping.trimmed(table.cells),
+        faults=pl.concat([table.faults, damaged.faults]),
+    )
     mapped = mapping.applied(table.cells).with_columns(
         pl.col(BAD) | pl.col(ROW).is_in(table.faults[ROW].implode())
     )
+    if damaged.nameless:
+        unnamed = pl.col(ROW).is_in(damaged.nameless)
+        mapped = mapped.with_columns(pl.when(~unnamed).then("identifier").alias("identifier"))
     again, repeats = judge_duplicates(mapped)
     rejects = _rejects(table, mapping, mapped, again)
     dropped = pl.concat([rejects[ROW], repeats])
@@ -125,7 +136,7 @@ def read_feed(
             *delivery.warnings,
             *table.warnings,
             *_blank_columns(table, mapping),
-            *_number_columns(table, mapping),
+            *number_columns(table, mapping),
         ),
         source=source,
         columns=table.columns,
@@ -133,6 +144,7 @@ def read_feed(
         origin=delivery.origin,
         business_date=_business_date(delivery, declared),
         fingerprint=delivery.fingerprint,
+        doubt_of_identifiers=damaged.doubt,
     )
 
 
@@ -273,20 +285,3 @@ def _blank_columns(table: Table, mapping: Mapping) -> list[str]:
                 effects.append("names are left alone")
             warnings.append(f"The column '{name}' is blank in every row: {', '.join(effects)}.")
     return warnings
-
-
-def _number_columns(table: Table, mapping: Mapping) -> list[str]:
-    """A number that stands for text has lost its leading zeros before it came here."""
-    texts = {"the identifier": mapping.identifier.columns}
-    texts |= {
-        f"the text field {field.key}": field.template.columns
-        for field in mapping.fields
-        if field.data_type is DataType.TEXT
-    }
-    return [
-        f"The column '{name}' holds numbers, not text, and makes {target}: leading zeros, if it "
-        "ever had any, are lost."
-        for target, columns in texts.items()
-        for name in columns
-        if name in table.numbers
-    ]

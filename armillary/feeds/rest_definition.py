@@ -11,36 +11,9 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from armillary.feeds.definition import CLOSED, FeedDefinition, Named
+from armillary.feeds.secret import sounds_secret
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-_SECRET_NAMES = frozenset(
-    {
-        "accesskey",
-        "accesstoken",
-        "apikey",
-        "apisecret",
-        "apitoken",
-        "appkey",
-        "authkey",
-        "authtoken",
-        "bearertoken",
-        "clientsecret",
-        "passphrase",
-        "passwd",
-        "password",
-        "privatekey",
-        "pwd",
-        "refreshtoken",
-        "secret",
-        "secretkey",
-        "sessiontoken",
-        "signature",
-        "subscriptionkey",
-        "token",
-        "userkey",
-    }
-)
 
 
 def _names_in(value: Any) -> Iterator[str]:
@@ -226,7 +199,7 @@ class RestSource(Named):
     @classmethod
     def _nothing_secret(cls, params: dict[str, str]) -> dict[str, str]:
         for name in params:
-            if name.lower().replace("_", "").replace("-", "") in _SECRET_NAMES:
+            if sounds_secret(name):
                 raise ValueError(
                     f"{name} looks like a secret, which everybody could read here: put it into an "
                     "environment variable, name that in token_variable, and write "
@@ -238,7 +211,7 @@ class RestSource(Named):
     @classmethod
     def _nothing_secret_inside(cls, body: dict[str, Any] | None) -> dict[str, Any] | None:
         for name in _names_in(body or {}):
-            if name.lower().replace("_", "").replace("-", "") in _SECRET_NAMES:
+            if sounds_secret(name):
                 raise ValueError(
                     f"{name} looks like a secret, which everybody could read here, and no secret "
                     "can go into a body: ask the vendor for a token in a header"

@@ -17,6 +17,7 @@ from armillary.feeds.delivery import Delivery
 from armillary.feeds.first_look import LOOK_SECONDS, FirstLook, lacking, used_columns
 from armillary.feeds.json_records import read_lines
 from armillary.feeds.rest_definition import RestDefinition
+from armillary.feeds.rest_next import end_of_first_page
 from armillary.feeds.rest_paging import (
     NEXT,
     Ask,
@@ -58,12 +59,12 @@ def rest_delivery(
         FeedRefused: A page did not come, the pages make no whole list, or it is empty.
     """
     with _service(definition, password, token, clock) as service:
-        pages, note = _whole_list(definition, service)
+        pages, notes = _whole_list(definition, service)
     return Delivery(
         content=b"".join(pages.lines),
         file_format="ndjson",
         source=definition.url,
-        warnings=(note,) if note else (),
+        warnings=notes,
         live=True,
         origin=urlsplit(definition.url).netloc,
     )
@@ -90,7 +91,8 @@ def rest_first_look(
     hurried = definition.model_copy(update={"timeout_seconds": seconds})
     pages = Pages(definition.url)
     with _service(hurried, password, token, once=True) as service:
-        _add_page(hurried, service, first_ask(hurried), pages)
+        _, data = _add_page(hurried, service, first_ask(hurried), pages)
+    end_of_first_page(hurried, data, pages)
     page = f"{definition.url} answers, with {pages.count:,} records on its first page"
     if not pages.count:
         return FirstLook(page, "a run refuses a list that has none", EMPTY)
@@ -122,7 +124,7 @@ def _service(
     )
 
 
-def _whole_list(definition: RestDefinition, service: RestService) -> tuple[Pages, str]:
+def _whole_list(definition: RestDefinition, service: RestService) -> tuple[Pages, tuple[str, ...]]:
     """Read until the pages make one list; and what to tell of it (R03).
 
     An order by a key that is not unique repeats one record and hides another, often the same ones
@@ -130,14 +132,15 @@ def _whole_list(definition: RestDefinition, service: RestService) -> tuple[Pages
     """
     merging = definition.paging.repeats == "merge"
     for _ in range(MOST_READINGS):
-        pages = _all_pages(definition, service)
+        pages, notes = _all_pages(definition, service)
         if pages.settled:
-            return pages, ""
+            return pages, notes
         if merging and pages.counted:
-            return pages, (
+            merged = (
                 f"Records of {definition.url} that stand on more than one page: "
                 f"{pages.repeated:,}; equal ones count once."
             )
+            return pages, (*notes, merged)
     raise FeedRefused(
         f"{definition.url} cannot be trusted to be whole: {pages.doubt}. It was read "
         f"{MOST_READINGS} times.",
@@ -146,13 +149,15 @@ def _whole_list(definition: RestDefinition, service: RestService) -> tuple[Pages
     )
 
 
-def _all_pages(definition: RestDefinition, service: RestService) -> Pages:
-    pages = Pages(definition.url)
+def _all_pages(definition: RestDefinition, service: RestService) -> tuple[Pages, tuple[str, ...]]:
+    pages, note = Pages(definition.url), ""
     ask: Ask | None = first_ask(definition)
     asked: set[Mark] = set()
     while ask is not None:
         refuse_loop(ask, asked, pages, definition.paging.max_pages)
         answer, data = _add_page(definition, service, ask, pages)
+        if not asked:
+            note = end_of_first_page(definition, data, pages)
         asked.add(ask.mark)
         ask = next_ask(definition, ask, answer, data, pages)
     if pages.count == 0:
@@ -161,7 +166,7 @@ def _all_pages(definition: RestDefinition, service: RestService) -> Pages:
             "Far more often than a fact that is a permission that was taken away, or a filter.",
             next_step=f"{NEXT}{EMPTY}",
         )
-    return pages
+    return pages, (note,) if note else ()
 
 
 def _add_page(

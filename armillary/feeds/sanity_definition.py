@@ -32,9 +32,13 @@ class Sanity(BaseModel):
     )
     business_date: Level = Field(
         "warn",
-        title="Old business date",
-        description="The business date is older than that of the last good run or than the "
-        "calendar expects, or lies in the future.",
+        title="Odd business date",
+        description="The business date is older than the calendar expects, or lies in the future.",
+    )
+    older_delivery: Level = Field(
+        "hold",
+        title="Older delivery",
+        description="The business date is older than the newest that was ever applied.",
     )
     row_count: Level = Field(
         "warn",

@@ -8,6 +8,39 @@ from pydantic import SecretStr
 
 from armillary.errors import ConfigurationError
 
+_SECRET_NAMES = frozenset(
+    {
+        "accesskey",
+        "accesstoken",
+        "apikey",
+        "apisecret",
+        "apitoken",
+        "appkey",
+        "authkey",
+        "authtoken",
+        "bearertoken",
+        "clientsecret",
+        "passphrase",
+        "passwd",
+        "password",
+        "privatekey",
+        "pwd",
+        "refreshtoken",
+        "secret",
+        "secretkey",
+        "sessiontoken",
+        "signature",
+        "subscriptionkey",
+        "token",
+        "userkey",
+    }
+)
+
+
+def sounds_secret(name: str) -> bool:
+    """Whether a parameter of this name holds a secret as a rule."""
+    return name.lower().replace("_", "").replace("-", "") in _SECRET_NAMES
+
 
 def secret_of(
     given: SecretStr | None, variable: str | None, *, what: str, feed: str

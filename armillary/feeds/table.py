@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -45,6 +45,9 @@ class Table:
             (``FAULT_SCHEMA``).
         blank_rows: How many rows of only blanks were left out.
         numbers: Columns the source itself holds as numbers, not as text.
+        mixed: Columns of text in which numbers stand, too.
+        dates: By column, the rows in which a date stands among texts: Excel makes one of MAR1.
+        uncalculated: By column, the rows in which a formula has no value.
         hint: What may be the matter when an expected column is not there.
         warnings: What a person should look at.
     """
@@ -55,6 +58,9 @@ class Table:
     faults: pl.DataFrame = field(default_factory=no_faults)
     blank_rows: int = 0
     numbers: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
+    dates: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    uncalculated: Mapping[str, Sequence[int]] = field(default_factory=dict)
     hint: str = ""
     warnings: tuple[str, ...] = ()
 

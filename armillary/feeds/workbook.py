@@ -17,7 +17,15 @@ import polars as pl
 from armillary.errors import FeedRefused
 from armillary.feeds.packing import MAX_RATIO, too_large
 from armillary.feeds.remote import place
-from armillary.feeds.table import FAULT_SCHEMA, ROW, Table, cell, without_blank_rows
+from armillary.feeds.table import (
+    FAULT_SCHEMA,
+    ROW,
+    Table,
+    broken_rows,
+    cell,
+    without_blank_rows,
+)
+from armillary.feeds.workbook_formulas import errors_of_formulas, number_of, uncalculated
 
 if TYPE_CHECKING:
     import python_calamine
@@ -25,8 +33,8 @@ if TYPE_CHECKING:
 _EXACT = 10**15
 """Beyond this a number of Excel has lost digits, and beyond twice as many its text an exponent."""
 _HARMLESS_BYTES = 64 * 1024**2
-_ERROR_CELL = b' t="e"'
 _CHUNK_BYTES = 1024**2
+_NOBODY = "holds nothing but formulas that nobody calculated"
 _PLACE = re.compile(rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _PLACE_BYTES = 256
 _MOST_PLACES = 50_000_000
@@ -52,7 +60,7 @@ def read_workbook(content: bytes, sheet: str | None, skip_lines: int, name: str)
             or no row.
     """
     _refuse_bomb(content, name)
-    rows = _rows(content, sheet, name)
+    rows, sheet = _rows(content, sheet, name)
     start = next(
         (n for n, row in enumerate(rows) if n >= skip_lines and any(map(_worded, row))), None
     )
@@ -70,14 +78,20 @@ def read_workbook(content: bytes, sheet: str | None, skip_lines: int, name: str)
         {cell(each.name): each.texts for each in columns},
         schema={cell(each.name): pl.String for each in columns},
     )
+    last = start + 1 + len(frame)
     cells, blank = without_blank_rows(frame.insert_column(0, numbers.alias(ROW)))
+    formulas, nothing_else = _formulas(content, sheet, header, cells)
     return Table(
         cells=cells,
         columns=tuple(header),
         faults=beyond,
-        blank_rows=blank,
+        broken=broken_rows([(row, "", _NOBODY) for row in nothing_else if row > start + 1]),
+        blank_rows=blank - sum(start + 1 < row <= last for row in nothing_else),
         numbers=frozenset(each.name for each in columns if each.has_numbers),
-        warnings=(*_errors_of_formulas(content), *filter(None, map(_dates_among_texts, columns))),
+        mixed=frozenset(each.name for each in columns if each.has_numbers and each.texts_seen),
+        dates={each.name: each.dates for each in columns if 0 < len(each.dates) <= each.texts_seen},
+        uncalculated=formulas,
+        warnings=(*errors_of_formulas(content), *filter(None, map(_dates_among_texts, columns))),
     )
 
 
@@ -86,14 +100,15 @@ class _Column:
     name: str
     texts: list[str] = field(default_factory=list)
     has_numbers: bool = False
-    has_texts: bool = False
+    texts_seen: int = 0
+    """Cells of text that are not blank."""
     dates: list[int] = field(default_factory=list)
     """Numbers of the rows that hold one."""
 
     def add(self, value: _Value, row: int) -> None:
         if isinstance(value, str):
             self.texts.append(value)
-            self.has_texts = self.has_texts or bool(value.strip())
+            self.texts_seen += bool(value.strip())
             return
         if isinstance(value, date):
             self.dates.append(row)
@@ -140,24 +155,19 @@ def _extent(archive: zipfile.ZipFile, member: str) -> tuple[int, int]:
     with archive.open(member) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             for letters, number in _PLACE.findall(rest + chunk):
-                rows, columns = max(rows, int(number)), max(columns, _column(letters))
+                rows, columns = max(rows, int(number)), max(columns, number_of(letters))
             rest = chunk[-_PLACE_BYTES:]
     return rows, columns
 
 
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - ord("A") + 1
-    return number
-
-
-def _rows(content: bytes, sheet: str | None, name: str) -> list[list[_Value]]:
+def _rows(content: bytes, sheet: str | None, name: str) -> tuple[list[list[_Value]], str]:
+    """The rows of the sheet that is meant, and its name."""
     import python_calamine  # noqa: PLC0415 -- which no other format needs
 
     try:
         book = python_calamine.CalamineWorkbook.from_filelike(BytesIO(content))
-        return list(book.get_sheet_by_name(_chosen(book, sheet, name)).iter_rows())
+        chosen = _chosen(book, sheet, name)
+        return list(book.get_sheet_by_name(chosen).iter_rows()), chosen
     except python_calamine.PasswordError:
         raise FeedRefused(
             f"{name} is protected by a password, which no feed definition carries."
@@ -233,9 +243,22 @@ def _text(value: _Value) -> str:
     return str(value) if isinstance(value, timedelta) else value.isoformat()
 
 
+def _formulas(
+    content: bytes, sheet: str, header: Sequence[str], cells: pl.DataFrame
+) -> tuple[dict[str, list[int]], list[int]]:
+    """Rows of formulas that nobody calculated, by column; and those that have nothing else."""
+    found: dict[str, list[int]] = {}
+    places = uncalculated(content, sheet)
+    for row, number in places:
+        if number <= len(header):
+            found.setdefault(header[number - 1], []).append(row)
+    kept = set(cells[ROW]) if found else set()
+    return found, sorted({row for rows in found.values() for row in rows} - kept)
+
+
 def _dates_among_texts(column: _Column) -> str:
     """Excel makes a date of MAR1 and of 2-Mar, and shows it as before (F15)."""
-    if not column.dates or not column.has_texts:
+    if not column.dates or not column.texts_seen:
         return ""
     rows = ", ".join(str(row) for row in column.dates[:3])
     more = f" and {len(column.dates) - 3} more" if len(column.dates) > 3 else ""  # noqa: PLR2004
@@ -243,25 +266,3 @@ def _dates_among_texts(column: _Column) -> str:
         f"The column '{column.name}' holds dates among its texts (rows {rows}{more}): Excel makes "
         "a date of a code such as MAR1."
     )
-
-
-def _errors_of_formulas(content: bytes) -> list[str]:
-    """Cells that show #N/A or #REF! come as blanks."""
-    with zipfile.ZipFile(BytesIO(content)) as archive:
-        sheets = [each for each in archive.namelist() if each.startswith("xl/worksheets/")]
-        if any(_holds(archive, each, _ERROR_CELL) for each in sheets):
-            return [
-                "The workbook holds formulas that failed, such as #N/A or #REF!; their cells are "
-                "read as blank."
-            ]
-    return []
-
-
-def _holds(archive: zipfile.ZipFile, member: str, sought: bytes) -> bool:
-    rest = b""
-    with archive.open(member) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            if sought in rest + chunk:
-                return True
-            rest = chunk[-len(sought) :]
-    return False

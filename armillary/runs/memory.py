@@ -22,6 +22,9 @@ MOST_ECHOES = 100_000
 MOST_DELIVERIES = 100
 """So many contents are recognised when they come again."""
 
+MOST_DATES = 100
+"""So many business dates are remembered, the highest ones."""
+
 
 class EchoEntry(msgspec.Struct, frozen=True):
     """A value this workspace stores otherwise than it was written."""
@@ -73,6 +76,8 @@ class FeedMemory(msgspec.Struct, frozen=True):
     """Of the latest delivery, by column; empty where an older release wrote this memory."""
     absent: dict[str, int] = {}
     """UUIDs of instruments that the latest deliveries lacked, with how many in a row did (F21)."""
+    dates: dict[str, date] = {}
+    """Business dates of deliveries that were written, also in part, by the run that did (F05)."""
 
     @property
     def feed_records(self) -> int | None:
@@ -89,6 +94,22 @@ class FeedMemory(msgspec.Struct, frozen=True):
                 return (delivery, newer) if newer else None
         return None
 
+    def newest_date(self, until: date) -> tuple[date, str] | None:
+        """The highest business date that was ever applied, and the run that did.
+
+        Args:
+            until: later ones are mistakes of the vendor, and count for nothing.
+        """
+        told = [(each.business_date, each.run_id) for each in self.deliveries if each.business_date]
+        told += [(day, run_id) for run_id, day in self.dates.items()]
+        known = [each for each in told if each[0] <= until]
+        return max(known, default=None)
+
+    def with_date(self, run_id: str, day: date) -> Self:
+        """Note the business date of a delivery that a run wrote, whole or in part."""
+        highest = sorted((self.dates | {run_id: day}).items(), key=lambda each: each[1])
+        return self.after(dates=dict(highest[-MOST_DATES:]))
+
     def with_delivery(self, delivery: Delivery) -> Self:
         """Note a delivery as the latest; the latest one again changes nothing."""
         if self.deliveries and self.deliveries[-1].sha256 == delivery.sha256:
@@ -97,7 +118,10 @@ class FeedMemory(msgspec.Struct, frozen=True):
         return self.after(deliveries=[*others, delivery][-MOST_DELIVERIES:])
 
     def without_run(self, run_id: str) -> Self:
-        """Forget the delivery of a run that was undone, and what its columns were like."""
+        """Forget the delivery of a run that was undone, its date, and what its columns were."""
+        if run_id in self.dates:
+            dates = {each: day for each, day in self.dates.items() if each != run_id}
+            return self.after(dates=dates).without_run(run_id)
         kept = [each for each in self.deliveries if each.run_id != run_id]
         if kept == self.deliveries:
             return self

@@ -191,8 +191,8 @@ def remembered_after(
     """What the next run has to know, after a run that wrote.
 
     The size of the feed becomes the new measure only after a good, whole run: a shrunken feed whose
-    archives were withheld must not make tomorrow's shrunken feed look normal. A run that was undone
-    (``undone``) takes its delivery with it.
+    archives were withheld must not make tomorrow's shrunken feed look normal. The business date
+    counts as soon as anything was written. A run that was undone (``undone``) takes both with it.
     """
     archived = dict(memory.archived)
     touched: set[str] = set()
@@ -235,6 +235,9 @@ def remembered_after(
         memory = memory.after(
             absent={each: n for each, n in memory.absent.items() if each in judged.absent}
         )
+    day = judged.examined.business_date
+    if day and not undone and not only and (touched or result.state in GOOD):
+        memory = memory.with_date(result.run_id, day)
     return memory.after(
         workspace_records=_records_now(memory, judged, result, only=only),
         archived=archived,

@@ -84,7 +84,7 @@ def make_plan(
     planning.update(matching)
     free = planning.settle_owned(matching.unmatched_records(), active, existing.owners)
     missing = _missing(existing.matching, feed.rejects)
-    free, missing = planning.rename(free, missing, feed.records, active)
+    free, missing = planning.rename(free, missing, feed, active)
     planning.create(free)
     planning.hold_rejected(rejects, active)
     archiving = definition.missing == "archive" and only is None
@@ -166,10 +166,10 @@ class _Planning:
         self.sorting.add(compare.creates(free, self._columns), "create")
 
     def rename(
-        self, free: pl.DataFrame, missing: pl.DataFrame, records: pl.DataFrame, active: pl.DataFrame
+        self, free: pl.DataFrame, missing: pl.DataFrame, feed: FeedReading, active: pl.DataFrame
     ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """New and missing records that are one instrument; returns those that are not (F19)."""
-        asked = self._definition.renames
+        asked, records = self._definition.renames, feed.records
         refused = pl.concat([self.sorting.held["identifier"], self.sorting.rejects["identifier"]])
         # Few are refused, and to tell who of all records is active is a join of a million.
         stuck = _without(records.filter(pl.col("identifier").is_in(refused.implode())), active)
@@ -180,7 +180,7 @@ class _Planning:
             stable_keys=[] if asked == "ignore" else self._definition.stable_keys,
             records=records,
             active=active,
-            hold=asked == "hold",
+            hold="the feed says renames: hold" if asked == "hold" else feed.doubt_of_identifiers,
         )
         if self._definition.scope is None:
             # Whose the missing ones are nobody has said: perhaps another feed's.

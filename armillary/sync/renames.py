@@ -59,7 +59,7 @@ def find_renames(
     stable_keys: Sequence[str],
     records: pl.DataFrame,
     active: pl.DataFrame,
-    hold: bool = False,
+    hold: str = "",
 ) -> Renames:
     """Pair new records with vanished ones.
 
@@ -69,10 +69,10 @@ def find_renames(
         stable_keys: keys of the fields that stay with an instrument for life.
         records: all records of the feed: a key value that two of them have tells no instrument.
         active: all active instruments the feed owns, likewise.
-        hold: whether the feed wants every pair held.
+        hold: why every pair is held; blank: it is not.
     """
     keys = [key for key in stable_keys if {column(key)} <= {*new.columns} & {*vanished.columns}]
-    linked = _linked(new, vanished, keys, records, active).with_columns(_doubt(hold=hold))
+    linked = _linked(new, vanished, keys, records, active).with_columns(_doubt(hold))
     linked = _with_blocked(linked, active)
     held = linked.filter(pl.col("doubt") != "")
     return Renames(
@@ -154,9 +154,9 @@ def _differing(keys: Sequence[str]) -> pl.Expr:
     return pl.coalesce(*found, pl.lit(""))
 
 
-def _doubt(*, hold: bool) -> pl.Expr:
+def _doubt(hold: str) -> pl.Expr:
     """Why a pair is not certain; blank if it is."""
-    doubts = [pl.lit("the feed says renames: hold" if hold else None, pl.String)]
+    doubts = [pl.lit(hold or None, pl.String)]
     doubts += [
         pl.when(pl.col(reason) != "").then(pl.col(reason)) for reason in ("differ", "common")
     ]

@@ -88,7 +88,8 @@ def examine(
         each
         for each in (
             *_same_delivery(definition, source, memory),
-            *_old_date(definition, source, memory, now),
+            *_older_delivery(definition, source, memory, now),
+            *_odd_date(definition, source, now),
             *_unusual_count(definition, source, memory),
             *_broken_columns(definition, source.records.height, columns, memory),
             *_check_digits(definition, source.records),
@@ -149,9 +150,21 @@ def _same_delivery(
         )
 
 
-def _old_date(
+def _older_delivery(
     definition: FeedDefinition, source: FeedReading, memory: FeedMemory, now: datetime
 ) -> Iterator[_Finding]:
+    """Whether what newer deliveries brought would be taken back, even weeks later (F05)."""
+    newest, told = memory.newest_date(_latest_day(now)), source.business_date
+    if newest and told and told < newest[0]:
+        yield _Finding(
+            "older_delivery",
+            definition.sanity.older_delivery,
+            f"its business date {told} is older than {newest[0]}, the newest that was applied (run "
+            f"{newest[1]}): it would take back what newer deliveries brought",
+        )
+
+
+def _odd_date(definition: FeedDefinition, source: FeedReading, now: datetime) -> Iterator[_Finding]:
     sanity = definition.sanity
     if sanity.business_date == "off":
         return
@@ -174,24 +187,22 @@ def _old_date(
                 "held against it: a date in the address or in a trailer would tell",
             )
         return
-    words = "; ".join(_date_doubts(source.business_date, expected, memory, now, sanity.calendar))
+    words = "; ".join(_date_doubts(source.business_date, expected, now, sanity.calendar))
     if words:
         yield _Finding("business_date", sanity.business_date, words)
 
 
 def _date_doubts(
-    told: date, expected: date | None, memory: FeedMemory, now: datetime, calendar: str | None
+    told: date, expected: date | None, now: datetime, calendar: str | None
 ) -> Iterator[str]:
-    last = _last(memory)
-    if told > (now + _EARLIEST_ZONE).date():
+    if told > _latest_day(now):
         yield f"its business date {told} lies in the future"
-    if last and last.business_date and told < last.business_date:
-        yield (
-            f"its business date {told} is older than {last.business_date}, that of the last good "
-            f"delivery (run {last.run_id})"
-        )
     if expected and told < expected:
         yield f"its business date is {told}, and the calendar {calendar} expects {expected} by now"
+
+
+def _latest_day(now: datetime) -> date:
+    return (now + _EARLIEST_ZONE).date()
 
 
 def _unusual_count(

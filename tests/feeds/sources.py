@@ -169,7 +169,7 @@ def _s3(at: Desk, rows: Rows, columns: Sequence[str], plain: dict[str, Any]) -> 
 
 def _https(at: Desk, rows: Rows, columns: Sequence[str], plain: dict[str, Any]) -> Brought:
     url = at.secure_web.put("/equities.csv", as_csv(rows, columns))
-    asked = {"url": f"{url}?sig={SECRET}", "username": "desk"}
+    asked = {"url": f"{url}?edition={SECRET}", "username": "desk"}
     return _of_a_file(plain | asked, url, Kept(password=SecretStr(SECRET)))
 
 

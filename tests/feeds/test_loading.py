@@ -290,10 +290,63 @@ def test_a_definition_that_is_no_text(feed_file: Path) -> None:
 
 
 def test_the_address_is_kept_out_of_texts(feed_file: Path) -> None:
-    secret = PLAIN.replace("equities.csv.gz", "https://me:hunter2@drop.example/a.csv?token=hunter2")
+    secret = PLAIN.replace("equities.csv.gz", "https://drop.example/a.csv?edition=hunter2")
     feed_file.write_text(secret)
     assert "hunter2" not in repr(load_feed(feed_file))
     assert "hunter2" not in complaint(feed_file, secret.replace("a.csv", "a") + "kind: rest\n")
+
+
+USER = (
+    "url: the address has a user or a password, which everybody could read here: write the user as "
+    "username, and name in password_variable the environment variable that holds the password"
+)
+PASSWORD = (
+    "url: the address has a password, which everybody could read here: have the file put where "
+    "sftp://, s3:// or https:// reach it, whose secrets come from environment variables"
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://me:hunter2@drop.example/a.csv", USER),
+        ("http://me@127.0.0.1/a.csv", USER),
+        ("sftp://me:hun/ter2@drop.example/a.csv", USER),
+        ("s3://AKIA:hunter2@bucket/a.csv", USER),
+        ("ftp://me:hunter2@drop.example/a.csv", PASSWORD),
+        ("zip://a.csv::ftp://me:hunter2@drop.example/a.zip", PASSWORD),
+        *(
+            (
+                f"https://drop.example/a.csv?format=csv&{name}=hunter2",
+                f"url: {name} in the address looks like a secret, which everybody could read here:"
+                " take it out, and name in token_variable the environment variable that holds it "
+                "(header_name says which header carries it)",
+            )
+            for name in ("token", "api_key", "sig", "X-Amz-Signature", "AWSAccessKeyId", "access")
+        ),
+    ],
+)
+def test_f25_a_secret_in_the_address_of_a_file_is_refused(
+    feed_file: Path, url: str, said: str
+) -> None:
+    refused = complaint(feed_file, PLAIN.replace("equities.csv.gz", url))
+    assert said in refused
+    assert "hunter2" not in refused
+    assert "AKIA" not in refused
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://drop.example/a.csv?format=csv&sort_key=isin&keyword=x",
+        "abfs://container@account.dfs.core.windows.net/a.csv",
+        "s3://bucket/me@desk/a.csv",
+        "me:hunter2@folder/a.csv",
+    ],
+)
+def test_an_address_without_a_secret_stays(feed_file: Path, url: str) -> None:
+    feed_file.write_text(PLAIN.replace("equities.csv.gz", url))
+    assert load_feed(feed_file).name
 
 
 @pytest.mark.parametrize(

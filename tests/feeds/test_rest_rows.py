@@ -62,6 +62,47 @@ def test_r01_a_total_that_is_not_there_is_no_proof(
     )
 
 
+@pytest.mark.parametrize(
+    "paging",
+    [{"style": "cursor", "next": "meta.nxt"}, {"style": "link", "next": "lnks.next"}],
+    ids=["cursor", "link"],
+)
+def test_r02_a_misspelt_path_to_the_next_page_does_not_make_page_1_the_list(
+    vendor: RestVendor, clock: JumpClock, paging: dict[str, Any]
+) -> None:
+    mend = (
+        f"{LATER}Mend paging.next in the feed definition (the answer has data.items, links.next, "
+        "meta.count, meta.next), then start the sync again."
+    )
+    assert refusal(vendor.feed(paging=paging | {"size": 3}), clock) == (
+        f"LIST: page 1 has 3 records, as many as were asked for, and nothing at '{paging['next']}'"
+        f": whether more follow cannot be told. {mend}"
+    )
+    assert refusal(vendor.feed(paging=paging, total="meta.count"), clock) == (
+        f"LIST: page 1 has 3 of 10 records, and nothing at '{paging['next']}': where the others "
+        f"are is not told. {mend}"
+    )
+    assert len(vendor.asked) == 2, "it is not read again for that"
+    reading = read(vendor.feed(paging=paging), clock)
+    assert reading.warnings == (
+        f"Page 1 of {vendor.url} has nothing at '{paging['next']}' (paging.next), so it is taken "
+        "as the whole list, with 3 records.",
+    )
+
+
+def test_a_next_page_that_is_null_or_left_out_on_the_last_page_ends_the_list(
+    vendor: RestVendor, clock: JumpClock
+) -> None:
+    cursor = {"style": "cursor", "next": "meta.next", "size": 3}
+    vendor.holds(rows(3))
+    assert read(vendor.feed(paging=cursor), clock).warnings == (), "null"
+    last = Answer({"data": {"items": rows(6)[3:]}, "meta": {}})
+    first = Answer({"data": {"items": rows(3)}, "meta": {"next": "b"}})
+    vendor.answer = lambda asked: last if "cursor" in asked.query else first
+    reading = read(vendor.feed(paging=cursor), clock)
+    assert (identifiers(reading), reading.warnings) == (TEN[:6], ()), "left out"
+
+
 def test_r02_an_error_in_page_7_of_9_fails_the_whole_reading(
     vendor: RestVendor, clock: JumpClock
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.feeds.vendor import Vendor, identifiers, reasons
-from tests.feeds.workbooks import Wrong, workbook
+from tests.feeds.workbooks import Formula, Wrong, workbook
 
 HEADER: list[Any] = ["ticker", "mic", "name", "isin", "lot"]
 ROWS: list[list[Any]] = [["A", "xasx", "Alpha", "AU1", 100], ["B", "xasx", "Beta", "AU2", None]]
@@ -53,14 +53,73 @@ def test_f15_a_number_in_a_text_field_is_warned_of(vendor: Vendor) -> None:
     assert reading.records["field.isin"].to_list() == ["20178"]
 
 
-def test_f15_a_code_that_excel_took_for_a_date_is_warned_of(vendor: Vendor) -> None:
+def test_f15_a_code_that_excel_took_for_a_date_makes_no_identifier(vendor: Vendor) -> None:
     sheet = [HEADER, *ROWS, [date(2026, 3, 1), "xasx", "March 1", "AU3", 1]]
     reading = vendor.read(workbook({"S": sheet}), "asx.xlsx")
     assert reading.warnings == (
         "The column 'ticker' holds dates among its texts (rows 4): Excel makes a date of a code "
         "such as MAR1.",
     )
-    assert identifiers(reading) == ["A.xasx", "B.xasx", "2026-03-01.xasx"]
+    assert identifiers(reading) == ["A.xasx", "B.xasx"]
+    assert reasons(reading) == {4: "ticker: a date, which Excel makes of a code such as MAR1"}
+    assert reading.rejects["identifier"].to_list() == [None], "so nothing missing is archived"
+
+
+def test_a_date_that_is_one_makes_an_identifier(vendor: Vendor) -> None:
+    expiries = [["D", "xasx", "D", "AU3", 1], [date(2026, 3, 1), "xasx", "E", "AU4", 1]]
+    expiries += [[date(2026, 3, day), "xasx", "E", "AU5", 1] for day in (2, 3)]
+    reading = vendor.read(workbook({"S": [HEADER, *expiries]}), "asx.xlsx")
+    assert identifiers(reading)[1] == "2026-03-01.xasx", "most of the column are dates"
+
+
+def test_f15_numbers_among_the_texts_of_an_identifier_are_no_ground_for_renames(
+    vendor: Vendor,
+) -> None:
+    mixed = vendor.read(workbook({"S": [HEADER, *ROWS, [700, "xhkg", "T", "K", 1]]}), "asx.xlsx")
+    assert mixed.doubt_of_identifiers == (
+        "the column 'ticker' holds numbers among its texts, so leading zeros may be lost"
+    )
+    for column in ([700, 701], ["A", "B"]):
+        rows = [[each, "xhkg", "T", "K", 1] for each in column]
+        reading = vendor.read(workbook({"S": [HEADER, *rows]}), "asx.xlsx")
+        assert reading.doubt_of_identifiers == ""
+
+
+def test_f15_a_formula_that_nobody_calculated_rejects_its_row(vendor: Vendor) -> None:
+    """Else it would be a blank, and a blank may empty the field."""
+    sheet = [
+        HEADER,
+        ROWS[0],
+        ["B", "xasx", "Beta", "AU2", Formula("10*10")],
+        ["C", "xasx", "Gamma", Formula('""', ""), Formula("10*10", 100)],
+        [None, "xasx", "Delta", "AU4", Formula("1", 1), Formula("beyond")],
+        [Formula("A2"), Formula("B2"), Formula("C2")],
+    ]
+    content = workbook({"Other": [], "S & T": sheet})
+    reading = vendor.read(content, "asx.xlsx", sheet="S & T", blank="clear")
+    assert identifiers(reading) == ["A.xasx", "C.xasx"]
+    assert reading.records["field.lot_size"].to_list() == ["100", "100"]
+    assert reasons(reading) == {
+        3: "lot: a formula that nobody calculated, so the file does not tell its value",
+        5: "the identifier cannot be made: {ticker} is blank",
+        6: "holds nothing but formulas that nobody calculated",
+    }
+    assert reading.blank_rows == 0
+    assert vendor.read(content, "asx.xlsx", sheet="S & T", fields={}).rejects.height == 2, (
+        "what the feed does not use does no harm"
+    )
+
+
+def test_formulas_are_found_across_the_pieces_a_sheet_is_read_in(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [[f"T{n}", "xasx", "Alpha", "AU1", Formula("1") if n % 3 else 7] for n in range(30)]
+    content = workbook({"S": [HEADER, *rows]})
+    for piece in (64, 65, 1000):
+        monkeypatch.setattr("armillary.feeds.workbook_formulas._CHUNK_BYTES", piece)
+        assert list(reasons(vendor.read(content, "asx.xlsx"))) == [
+            n + 2 for n in range(30) if n % 3
+        ]
 
 
 def test_formulas_that_failed_are_warned_of(vendor: Vendor) -> None:

@@ -23,6 +23,15 @@ _STYLES = (
 _HIDDEN = 'state="hidden"'
 _FIRST_DAY = datetime.fromisoformat("1899-12-30")
 
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula; ``value`` None: written by a program that did not calculate it."""
+
+    text: str
+    value: str | float | None = None
+
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -104,6 +113,12 @@ def _cell(place: str, value: Any) -> str:  # noqa: PLR0911 -- one for each kind 
         case date():
             days = value.toordinal() - _FIRST_DAY.toordinal()
             return f'<c r="{place}" s="1"><v>{days}</v></c>'
+        case Formula(text, None):
+            return f'<c r="{place}"><f>{escape(text)}</f><v></v></c>'
+        case Formula(text, str() as said):
+            return f'<c r="{place}" t="str"><f>{escape(text)}</f><v>{escape(said)}</v></c>'
+        case Formula(text, number):
+            return f'<c r="{place}"><f>{escape(text)}</f><v>{number}</v></c>'
         case Wrong():
             return f'<c r="{place}" t="e"><v>{escape(value.said)}</v></c>'
         case str():

@@ -38,7 +38,7 @@ from tests.backup.test_traces import signatures_of
 from tests.backup.workspace import seed
 from tests.runs.s3 import LoopbackS3
 from tests.security.scan import Left
-from tests.security.vendor_site import HEARTBEAT, PASSWORD, SIGNATURE, Site, vendor_site
+from tests.security.vendor_site import EDITION, HEARTBEAT, PASSWORD, USER, Site, vendor_site
 from tests.sync.chain import csv_file, vendor, vendor_rows
 from tests.venues.conftest import IMPATIENT
 
@@ -94,7 +94,7 @@ class Story:
             "password of Cadenza": CADENZA_PASSWORD,
             "secret of the store": STORE_SECRET,
             "password of the feed": PASSWORD,
-            "signature of the feed": SIGNATURE,
+            "query of the feed": EDITION,
             "heartbeat": HEARTBEAT,
         }
 
@@ -123,7 +123,8 @@ class Story:
         )
 
     def feed(self, **changed: Any) -> FileFeed:
-        return FileFeed(**dict(vendor(Path("unused.csv"), **{"url": self.site.feed, **changed})))
+        asked = {"url": self.site.feed, "username": USER, "password": SecretStr(PASSWORD)}
+        return FileFeed(**dict(vendor(Path("unused.csv"))) | asked | changed)
 
     def run(self, name: str, ends: str, flow: Callable[..., Any], *given: Any, **asked: Any) -> Any:
         """Run a flow, and note if it does not end as the story needs it."""
@@ -181,7 +182,7 @@ def _syncs(story: Story) -> None:
         "sync denied", "Failed", sync_instruments, story.workspace(), story.feed(), mode="apply"
     )
     story.calm()
-    wrong = story.site.feed.replace("sig=", "other=1&token=")
+    wrong = story.site.feed.replace("edition=", "other=")
     broken = story.feed(url=wrong)
     story.run("sync without a file", "Failed", sync_instruments, story.workspace(), broken)
     run_id = str(good.state_details.flow_run_id)

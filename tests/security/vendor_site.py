@@ -1,4 +1,4 @@
-"""A vendor's web server that wants a password and a signature in the address."""
+"""A vendor's web server that wants a password, and a query that is nobody's business."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 USER = "armillary"
 PASSWORD = "vendor-password-5d1f0c"
-SIGNATURE = "vendor-signature-77ab21"
+EDITION = "vendor-edition-77ab21"
 
 
 class Site:
@@ -25,8 +25,8 @@ class Site:
 
     @property
     def feed(self) -> str:
-        """The address of the file, with all that is secret about it."""
-        return f"http://{USER}:{PASSWORD}@{self._host}/drop/asx.csv?sig={SIGNATURE}"
+        """The address of the file; its query is shown nowhere."""
+        return f"http://{self._host}/drop/asx.csv?edition={EDITION}"
 
     @property
     def heartbeat(self) -> str:
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b"", with_body=False)
             return
         wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        signed = parse_qs(parts.query).get("sig") == [SIGNATURE]
+        signed = parse_qs(parts.query).get("edition") == [EDITION]
         if self.headers.get("Authorization") != wanted or not signed:
             # As many servers do: what was wrong is quoted in the answer.
             self._send(403, f"not allowed: {self.path}".encode(), with_body=with_body)

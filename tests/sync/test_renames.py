@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -105,6 +106,15 @@ def test_a_feed_may_have_all_renames_held() -> None:
         "bhpx": "may be bhp under a new identifier: they share isin AU1, but the feed says "
         "renames: hold",
     }
+
+
+def test_f15_damaged_identifiers_hold_all_renames() -> None:
+    source = replace(feed(record("bhpx", isin="AU1")), doubt_of_identifiers="they are damaged")
+    made = plan(source, workspace(instrument("bhp", isin="AU1")), feed_definition=KEYED)
+    assert planned(made) == []
+    assert held(made)["bhpx"] == (
+        "may be bhp under a new identifier: they share isin AU1, but they are damaged"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from armillary.feeds.reading import FeedReading
 from armillary.feeds.sanity_definition import Sanity
 from armillary.runs.memory import ColumnFacts, Delivery, FeedMemory
 from armillary.sync.check_digits import failing_check_digits, schemes_of
-from armillary.sync.conclude import conclude, remembered_after
+from armillary.sync.conclude import GOOD, conclude, remembered_after
 from armillary.sync.existing import Existing
 from armillary.sync.judged import JudgedPlan, judge_plan
 from armillary.sync.matching import match
+from armillary.sync.outcome import Fate, Outcome, SyncResult
 from armillary.sync.sanity import Examined, column_facts, examine
 from armillary.sync.trading_days import expected_date
 from tests.sync.build import definition, feed, ground, instrument, planned, record, workspace
@@ -160,14 +161,31 @@ def dated(day: str) -> FeedReading:
     return replace(delivered(), business_date=date.fromisoformat(day))
 
 
-def test_f05_an_older_business_date_than_that_of_the_last_delivery_is_said() -> None:
+def test_f05_a_delivery_older_than_the_newest_that_was_applied_is_held() -> None:
     memory = remembering(last(business_date=date(2026, 11, 24)))
-    [said] = found(dated("2026-11-23"), memory).warnings
-    assert said == (
-        "Look at the delivery: its business date 2026-11-23 is older than 2026-11-24, that of the "
-        "last good delivery (run run-1)."
+    [doubt] = found(dated("2026-11-23"), memory).doubts
+    assert doubt == (
+        "its business date 2026-11-23 is older than 2026-11-24, the newest that was applied (run "
+        "run-1): it would take back what newer deliveries brought (sanity.older_delivery: hold)"
     )
+    examined = found(dated("2026-11-23"), memory, older_delivery="warn")
+    assert (len(examined.warnings), examined.doubts) == (1, ())
     assert found(dated("2026-11-24"), memory).warnings == (), "a correction of the same day"
+
+
+def test_f05_an_older_delivery_that_was_approved_does_not_lower_the_newest_date() -> None:
+    memory = remembering(last("today", business_date=date(2026, 11, 24)))
+    older = last("older", business_date=date(2026, 11, 18))
+    memory = memory.with_delivery(older).with_date("run-2", date(2026, 11, 18))
+    assert "2026-11-20 is older than 2026-11-24" in found(dated("2026-11-20"), memory).doubts[0]
+    assert found(dated("2026-11-25"), memory).warnings == ()
+
+
+def test_f05_a_date_in_the_future_does_not_hold_the_days_until_then() -> None:
+    memory = remembering(last()).with_date("run-2", date(2027, 11, 24))
+    assert found(dated("2026-11-24"), memory).doubts == ()
+    later = datetime(2027, 11, 25, 6, tzinfo=UTC)
+    assert "than 2027-11-24" in found(dated("2027-11-23"), memory, now=later).doubts[0]
 
 
 def test_f06_a_business_date_in_the_future_is_said() -> None:
@@ -413,12 +431,10 @@ def test_of_a_large_feed_every_nth_record_is_looked_at() -> None:
 # Memory.
 
 
-def test_a_good_run_remembers_what_the_next_delivery_is_compared_with() -> None:
-    source = replace(dated("2026-11-24"), fingerprint='"e-1"')
-    made = judged(source, FeedMemory(), definition(limits={"max_field_change_share": 1.0}))
-    result = conclude(
-        replace(made, withheld=(), plan=replace(made.plan, changes=made.plan.changes.clear())),
-        [],
+def concluded(made: JudgedPlan, outcomes: list[Outcome]) -> SyncResult:
+    return conclude(
+        made,
+        outcomes,
         mode="apply",
         workspace="desk",
         run_id="run-2",
@@ -427,12 +443,31 @@ def test_a_good_run_remembers_what_the_next_delivery_is_compared_with() -> None:
         calls_remaining=None,
         record="",
     )
+
+
+def test_a_good_run_remembers_what_the_next_delivery_is_compared_with() -> None:
+    source = replace(dated("2026-11-24"), fingerprint='"e-1"')
+    made = judged(source, FeedMemory(), definition(limits={"max_field_change_share": 1.0}))
+    nothing = replace(made.plan, changes=made.plan.changes.clear())
+    result = concluded(replace(made, withheld=(), plan=nothing), [])
     after = remembered_after(FeedMemory(), made, [], result, only=False, now=NOW)
     [noted] = after.deliveries
     assert (noted.business_date, noted.fingerprint) == (date(2026, 11, 24), '"e-1"')
     assert after.columns["field.exchange"] == ColumnFacts(30, "xasx", commonest=30)
     assert after.without_run("run-2").columns == {}
     assert after.without_run("run-1").columns == after.columns
+    assert after.newest_date(date(2026, 11, 25)) == (date(2026, 11, 24), "run-2")
+    assert after.without_run("run-2").newest_date(date(2026, 11, 25)) is None
+
+
+def test_f05_a_delivery_that_was_written_in_part_leaves_its_date() -> None:
+    made = judged(dated("2026-11-24"), FeedMemory(), definition())
+    written = Outcome("update", "a1", Fate.APPLIED)
+    for outcomes, newest in ([[written], (date(2026, 11, 24), "run-2")], [[], None]):
+        result = concluded(made, outcomes)
+        assert result.state not in GOOD
+        after = remembered_after(FeedMemory(), made, outcomes, result, only=False, now=NOW)
+        assert (after.deliveries, after.newest_date(NOW.date())) == ([], newest)
 
 
 def test_a_memory_of_an_older_release_is_still_read() -> None:
