@@ -214,7 +214,8 @@ def test_a_server_of_files_that_does_not_answer() -> None:
     )
     assert (level, todo) == (Level.FAILED, "Start the sync again when that is mended.")
     assert found == (
-        "https://127.0.0.1:9/asx.csv cannot be had: 127.0.0.1 does not answer (ConnectError)."
+        "https://127.0.0.1:9/asx.csv cannot be had: 127.0.0.1 refuses the connection: no service "
+        "listens at that port."
     )
 
 

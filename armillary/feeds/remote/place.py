@@ -19,6 +19,10 @@ class Unreachable(Exception):
     """Nobody answers there, or not as whom it should be. Words for a person, nothing secret."""
 
 
+class NotLetIn(Exception):
+    """Somebody answers, and takes the credentials for no good ones. Words for a person."""
+
+
 class Lost(Exception):
     """The connection ended in the middle: the same may work at once."""
 
@@ -61,7 +65,7 @@ class Entry:
 class Place(Protocol):
     """One folder. Names are last parts of paths.
 
-    Every method raises FileNotFoundError, PermissionError, ``Unreachable``, ``Lost`` or
+    Every method raises FileNotFoundError, PermissionError, ``Unreachable``, ``NotLetIn``, ``Lost`` or
     ``Unusable``.
     """
 
