@@ -284,4 +284,6 @@ def test_tls_is_checked(self_signed: tuple[str, str]) -> None:
         said = refusal(url, credentials=Credentials(token=SECRET))
         assert secure.asked == []
     assert "certificate verify failed" in said
-    assert said.startswith(f"{url} cannot be had: 127.0.0.1 shows a certificate that cannot be trusted: ")
+    assert said.startswith(
+        f"{url} cannot be had: 127.0.0.1 shows a certificate that cannot be trusted: "
+    )

@@ -246,8 +246,7 @@ def test_f24_a_link_on_the_drop_is_no_delivery(drop: Drop) -> None:
 def test_nobody_answers(drop: Drop) -> None:
     url = "sftp://127.0.0.1:9/asx.csv"
     assert refusal(url, how(drop)).startswith(
-        f"{url} cannot be had: 127.0.0.1 refuses the connection: no service listens at "
-        "that port."
+        f"{url} cannot be had: 127.0.0.1 refuses the connection: no service listens at that port."
     )
 
 

@@ -45,7 +45,9 @@ def why_no_connection(error: Exception) -> str:
         if "protocol banner" in str(cause):
             return "answers, but not as an SFTP server"
     system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return f"cannot be reached: {system[0][0].lower()}{system[0][1:]}" if system else "does not answer"
+    return (
+        f"cannot be reached: {system[0][0].lower()}{system[0][1:]}" if system else "does not answer"
+    )
 
 
 def why_lost(error: Exception) -> str:
