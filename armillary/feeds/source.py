@@ -18,7 +18,6 @@ from armillary.feeds.remote.place import (
     MAX_BYTES,
     Entry,
     Lost,
-    NotLetIn,
     TooLarge,
     Unreachable,
     Unusable,
@@ -188,17 +187,7 @@ def _meant(error: Exception, name: str) -> Exception:
             next_step="Mend the address, or install the package named, then start again.",
         )
     if isinstance(error, Unreachable):
-        return FeedRefused(
-            f"{name} cannot be had: {error}.",
-            next_step="Nothing was written. Start the sync again when that is mended.",
-        )
-    if isinstance(error, NotLetIn):
-        return FeedRefused(
-            f"{name} cannot be had: {error}.",
-            next_step="Nothing was written. Mend the password or the token, in the feed block or in "
-            "the variable that password_variable or token_variable names, then start the sync "
-            "again.",
-        )
+        return FeedRefused(f"{name} cannot be had: {error}.", next_step=error.next_step)
     if isinstance(error, FileNotFoundError):
         return _NotYet(
             f"{name} has not been delivered: there is no such file.",

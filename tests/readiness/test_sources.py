@@ -170,7 +170,8 @@ def test_a_database_that_is_not_there() -> None:
     block = SqlFeed(**dict(query()) | {"url": SecretStr(address)})
     assert told(check_source(block.look, "sql-feed/x")) == (
         Level.FAILED,
-        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there.",
+        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there "
+        "(port 1, as the user 'app').",
         "Look at the database, or mend the address, then start again.",
     )
 

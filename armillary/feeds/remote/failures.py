@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from armillary.feeds.remote.place import CONNECT_SECONDS, IDLE_SECONDS
 
@@ -27,6 +27,10 @@ _SHOWN_CHARS = 200
 def why_no_connection(error: Exception) -> str:
     """What the server did, to stand behind its name."""
     causes = list(_causes(error))
+    return _plainly(causes) or _by_what_came(causes)
+
+
+def _plainly(causes: Sequence[BaseException]) -> str:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return "is no host name that is known here"
@@ -37,6 +41,10 @@ def why_no_connection(error: Exception) -> str:
             return f"shows a certificate that cannot be trusted: {str(cause)[:_SHOWN_CHARS]}"
         if isinstance(cause, TimeoutError) or type(cause).__name__ in _TIMEOUTS:
             return f"does not answer within {CONNECT_SECONDS:g} seconds"
+    return ""
+
+
+def _by_what_came(causes: Sequence[BaseException]) -> str:
     for cause in causes:
         if isinstance(cause, EOFError | ConnectionError | ssl.SSLEOFError):
             return "ended the connection before it was made"
