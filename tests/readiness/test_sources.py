@@ -124,8 +124,8 @@ def test_a_page_without_records_or_without_a_column_is_doubtful(vendor: RestVend
     feed = vendor.feed(fields={"isin": "{ISIN}"})
     assert told(check_source(look_of(feed), "feed x")) == (
         Level.WARNING,
-        f"{vendor.url} answers, with 2 records on its first page; none of them has 'ISIN', which "
-        "the feed definition needs",
+        f"{vendor.url} answers, with 2 records on its first page; none of them has 'ISIN' (did you "
+        "mean 'isin'?), which the feed definition needs",
         "Mend the templates of the feed, or rows. They have: ticker, mic, isin, lot.",
     )
 
