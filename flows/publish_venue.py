@@ -105,7 +105,7 @@ def publish_venue(
             run.approved(ground, source.definition().name)
             result = _published(run, account, source, ground, asked)
     except ArmillaryError as error:
-        return refused(error, workspace, f"publish {name}".strip())
+        return refused(error, workspace, f"publish {name}".strip(), mode)
     report_published(result)
     return published_ended(result)
 

@@ -63,7 +63,7 @@ def revert_run(
         try:
             return ended(_reverted(run, run_id))
         except ArmillaryError as error:
-            return refused(error, workspace, run_id)
+            return refused(error, workspace, run_id, mode)
 
 
 def _reverted(run: SyncRun, run_id: str) -> SyncResult:

@@ -65,4 +65,4 @@ def sync_instruments(
         try:
             return ended(sync_feed(run, feed, only or None))
         except ArmillaryError as error:
-            return refused(error, workspace, feed.name)
+            return refused(error, workspace, feed.name, mode, is_sync=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +36,8 @@ MOST_ROWS = 100
 UPDATE_SECONDS = 2.0
 """How often the progress artifact may be updated: each update is a call to the Prefect server."""
 
+_NOTHING = "Nothing was written."
+
 EVENTS = {
     State.COMPLETED: "completed",
     State.COMPLETED_WITH_REJECTS: "rejected",
@@ -49,21 +53,56 @@ def report_sync(result: SyncResult, judged: JudgedPlan | None, workspace_slug: s
     """Leave the summary and the tables of changes and problems, and emit the event."""
     key = artifact_key("sync", workspace_slug, result.feed)
     markdown(summary(result), key, f"Sync of {result.feed}: {result.state}")
-    if judged is not None:
-        table(f"{key}-changes", "Planned changes", change_rows(judged.plan, MOST_ROWS))
-        table(f"{key}-problems", "Rejected and held", problem_rows(judged.plan, MOST_ROWS))
+    plan = judged.plan if judged is not None else None
+    of_run = f"of run {result.run_id}, mode {result.mode}"
+    changes = change_rows(plan, MOST_ROWS) if plan else []
+    problems = problem_rows(plan, MOST_ROWS) if plan else []
+    _replaced(f"{key}-changes", f"Planned changes {of_run}", changes)
+    _replaced(f"{key}-problems", f"Rejected and held {of_run}", problems)
     if result.state in EVENTS:
         emit("sync", EVENTS[result.state], workspace_slug, result.as_dict())
 
 
 @step(name="report refusal", task_run_name="report {subject} refused")
-def report_refusal(workspace_slug: str, subject: str, error: ArmillaryError) -> None:
+def report_refusal(
+    workspace_slug: str, subject: str, error: ArmillaryError, run: RefusedRun
+) -> None:
     """Leave the reason why no plan could be carried out, and emit the event."""
-    text = f"# {subject}: Failed\n\n**Nothing was written.** {error}"
     key = artifact_key("sync", workspace_slug, subject)
-    markdown(text, key, f"{subject}: refused")
+    markdown(refusal_text(workspace_slug, subject, error, run), key, f"{subject}: refused")
+    if run.is_sync:
+        refused = f"Nothing: run {run.run_id}, mode {run.mode}, was refused"
+        _replaced(f"{key}-changes", refused, [])
+        _replaced(f"{key}-problems", refused, [])
     told = {"subject": subject, "error": type(error).__name__, "message": str(error)}
     emit("sync", "failed", workspace_slug, told)
+
+
+@dataclass(frozen=True)
+class RefusedRun:
+    """A run that could carry out no plan.
+
+    Attributes:
+        run_id: Of its flow run.
+        mode: As it was started.
+        at: When it was refused, in UTC.
+        is_sync: Its subject is a feed, whose tables of an earlier run must not stay as current.
+    """
+
+    run_id: str
+    mode: str
+    at: datetime
+    is_sync: bool
+
+
+def refusal_text(workspace_slug: str, subject: str, error: ArmillaryError, run: RefusedRun) -> str:
+    """Why no plan could be carried out, as markdown; says once that nothing was written."""
+    why = str(error)
+    said = "" if _NOTHING in why else f"**{_NOTHING}** "
+    return (
+        f"# {subject}: Failed\n\n{said}{why}\n\nWorkspace `{workspace_slug}`, mode `{run.mode}`, "
+        f"run `{run.run_id}`, {run.at:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def emit(
@@ -136,6 +175,11 @@ def table(key: str, description: str, rows: list[dict[str, Any]]) -> None:
     """Leave a table, if it has a row, best effort."""
     if rows:
         best_effort(lambda: create_table_artifact(rows, key=key, description=description))
+
+
+def _replaced(key: str, description: str, rows: list[dict[str, Any]]) -> None:
+    """Leave a table also without a row: else that of an earlier run stays as the current one."""
+    table(key, description, rows or [{"rows": "none"}])
 
 
 def best_effort(tell: Callable[[], Any]) -> Any:

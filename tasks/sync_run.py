@@ -13,6 +13,7 @@ import polars as pl
 from prefect.client.schemas.objects import State as RunState
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -44,7 +45,7 @@ from tasks.call_count import CallCount
 from tasks.dask_crew import DaskCrew
 from tasks.dask_runner import THREADS, dask_runner
 from tasks.deployed import deployed_as, start_command
-from tasks.report import progress_artifact, report_refusal, report_sync
+from tasks.report import RefusedRun, progress_artifact, report_refusal, report_sync
 
 MAX_WORKERS = 16
 """Threads for batches; how many requests are in flight at once is the workspace block's affair."""
@@ -268,9 +269,17 @@ def ended(result: SyncResult) -> RunState[Any]:
     return Completed(name=result.state.value, message=message, data=result)
 
 
-def refused(error: ArmillaryError, workspace: PtolemyWorkspace, subject: str) -> RunState[Any]:
+def refused(
+    error: ArmillaryError,
+    workspace: PtolemyWorkspace,
+    subject: str,
+    mode: str,
+    *,
+    is_sync: bool = False,
+) -> RunState[Any]:
     """No plan could be carried out: nothing was written, and the error says what to do."""
     if isinstance(error, LeaseHeld):
         return Completed(name=State.ALREADY_RUNNING.value, message=str(error), data=error)
-    report_refusal(workspace.workspace, subject, error)
+    run = RefusedRun(str(flow_run.id), mode, datetime.now(UTC), is_sync)
+    report_refusal(workspace.workspace, subject, error, run)
     return Failed(message=str(error), data=error)

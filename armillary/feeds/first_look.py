@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from armillary.feeds.definition import FeedDefinition
 from armillary.feeds.template import parse
@@ -36,5 +37,24 @@ def used_columns(definition: FeedDefinition) -> frozenset[str]:
 
 def lacking(definition: FeedDefinition, columns: Iterable[str]) -> str:
     """The columns that a feed uses and a source does not have, as a message names them."""
-    missing = used_columns(definition) - set(columns)
-    return ", ".join(f"'{name}'" for name in sorted(missing))
+    known = list(columns)
+    return named_with_near(sorted(used_columns(definition) - set(known)), known)
+
+
+def named_with_near(missing: Iterable[str], columns: Sequence[str]) -> str:
+    """Missing columns as a message names them, each with one that may be meant."""
+    return ", ".join(
+        f"'{name}'" + (f" (did you mean '{near}'?)" if (near := _near(name, columns)) else "")
+        for name in missing
+    )
+
+
+def _near(name: str, columns: Sequence[str]) -> str:
+    """Case, blanks and underscores are what vendors change first."""
+    plain = {_plain(column): column for column in reversed(columns)}
+    found = get_close_matches(_plain(name), plain, n=1)
+    return plain[found[0]] if found else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum()) or name

@@ -10,7 +10,6 @@ from collections.abc import Mapping as Map
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from difflib import get_close_matches
 
 import polars as pl
 
@@ -22,6 +21,7 @@ from armillary.feeds.delimited import read_delimited
 from armillary.feeds.delivery import Delivery, file_delivery
 from armillary.feeds.duplicates import judge_duplicates
 from armillary.feeds.file_definition import FileDefinition
+from armillary.feeds.first_look import named_with_near
 from armillary.feeds.json_records import read_array, read_lines
 from armillary.feeds.mapping import BAD, Mapping, mapping_of
 from armillary.feeds.parquet import read_parquet
@@ -37,6 +37,11 @@ from armillary.repeated import as_text
 from armillary.sync.canonical import DataType
 
 _NAMED_REASONS = 3
+_MEND_COLUMNS = {
+    "sql": "Nothing was written. Mend the query or the feed, then start the sync again.",
+    "rest": "Nothing was written. Ask the vendor, or mend the feed, then start the sync again.",
+}
+"""By kind of the source; of a file the usual advice holds: ask for it again."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def read_feed(
         table, declared = _table(delivery, mapping)
     # From here on only its facts are needed, and the content is as large as all the records.
     delivery = replace(delivery, content=b"")
-    _refuse_missing_columns(table, mapping, source)
+    _refuse_missing_columns(table, mapping, source, definition.kind)
     damaged = damaged_cells(table, mapping)
     table = replace(
         table,
@@ -202,7 +207,7 @@ def _business_date(delivery: Delivery, declared: Declared) -> date | None:
     return written or named
 
 
-def _refuse_missing_columns(table: Table, mapping: Mapping, source: str) -> None:
+def _refuse_missing_columns(table: Table, mapping: Mapping, source: str, kind: str) -> None:
     if table.cells.is_empty() and table.broken.is_empty():
         raise FeedRefused(f"{source} holds not a single record.")
     if not table.columns:
@@ -210,14 +215,11 @@ def _refuse_missing_columns(table: Table, mapping: Mapping, source: str) -> None
     missing = [name for name in mapping.columns if name not in table.columns]
     if not missing:
         return
-    close = {name: get_close_matches(name, table.columns, n=1) for name in missing}
-    named = ", ".join(
-        f"'{name}'" + (f" (did you mean '{close[name][0]}'?)" if close[name] else "")
-        for name in missing
-    )
+    named = named_with_near(missing, table.columns)
     raise FeedRefused(
         f"{source} has no column {named}, which the feed definition needs. Its columns: "
-        f"{', '.join(table.columns)}. {table.hint}".rstrip()
+        f"{', '.join(table.columns)}. {table.hint}".rstrip(),
+        next_step=_MEND_COLUMNS.get(kind),
     )
 
 

@@ -13,6 +13,7 @@ from armillary.feeds.location import name_of, packing_of, shown, sibling
 from armillary.feeds.newest import Newest, Pattern, is_pattern
 from armillary.feeds.packing import too_large, unpacked
 from armillary.feeds.remote import Place, opened
+from armillary.feeds.remote.failures import why_lost
 from armillary.feeds.remote.place import (
     MAX_BYTES,
     Entry,
@@ -186,10 +187,7 @@ def _meant(error: Exception, name: str) -> Exception:
             next_step="Mend the address, or install the package named, then start again.",
         )
     if isinstance(error, Unreachable):
-        return FeedRefused(
-            f"{name} cannot be had: {error}.",
-            next_step="Nothing was written. Start the sync again when that is mended.",
-        )
+        return FeedRefused(f"{name} cannot be had: {error}.", next_step=error.next_step)
     if isinstance(error, FileNotFoundError):
         return _NotYet(
             f"{name} has not been delivered: there is no such file.",
@@ -203,7 +201,7 @@ def _meant(error: Exception, name: str) -> Exception:
         )
     if isinstance(error, TooLarge):
         return too_large(name)
-    return FeedRefused(f"{name} could not be read to its end ({type(error).__name__}).")
+    return FeedRefused(f"{name} could not be read to its end ({why_lost(error)}).")
 
 
 def _fetched(url: str, how: Fetching, clock: Clock) -> Fetched:
@@ -215,10 +213,13 @@ def _fetched(url: str, how: Fetching, clock: Clock) -> Fetched:
         packed = place.read(found.name, before.size_bytes if before else None)
         _refuse_change(before, place.describe(found.name), len(packed), name)
     packing = packing_of(url)
+    if not packed:
+        raise FeedRefused(f"{name} is empty: it has not a single byte.")
     content = unpacked(packed, packing, name) if packing else packed
     if not content:
-        inside = f" inside its {packing} packing" if packing else ""
-        raise FeedRefused(f"{name} is empty: it has not a single byte{inside}.")
+        raise FeedRefused(
+            f"{name} is empty: it has not a single byte inside its {packing} packing."
+        )
     return Fetched(
         content=content,
         url=url,

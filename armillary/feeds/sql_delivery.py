@@ -24,7 +24,7 @@ from armillary.feeds.first_look import used_columns
 from armillary.feeds.parquet import NUMBERS
 from armillary.feeds.sql_connection import BATCH_ROWS, address_of, executed, opened, shown
 from armillary.feeds.sql_definition import SqlDefinition
-from armillary.feeds.sql_failures import NEXT, explained
+from armillary.feeds.sql_failures import NEXT, explained, in_figures
 from armillary.feeds.sql_values import Column, columns_of
 
 
@@ -65,7 +65,7 @@ def sql_delivery(
         failure = explained(error)
     if failure:
         # Out here: an error keeps the one it was raised beside, which quotes address and values.
-        why, step = failure
+        why, step = in_figures(failure, definition.statement_timeout_seconds, url)
         raise FeedRefused(
             f"{rows.source} {why}{rows.so_far}.", next_step=f"{NEXT}{step}, then start again."
         )

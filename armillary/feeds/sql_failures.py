@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.engine import URL
 
 NEXT = "Nothing was written and nothing is archived. "
+
+_PORT = 5432
+_ALLOWS = "statement_timeout_seconds allows"
 
 _BY_STATE = {
     "25006": (
@@ -25,7 +29,7 @@ _BY_STATE = {
         "Wait until nobody works on it",
     ),
     "57014": (
-        "took longer than statement_timeout_seconds allows, or was cancelled",
+        f"took longer than {_ALLOWS}, or was cancelled",
         "Make the query faster, or raise statement_timeout_seconds",
     ),
 }
@@ -61,7 +65,10 @@ _UNREACHABLE = ("found no database that answers there", "Look at the database, o
 
 
 def explained(error: Exception) -> tuple[str, str]:
-    """Why a query failed, and what to do about it; both without an end mark."""
+    """Why a query failed, and what to do about it; both without an end mark.
+
+    ``in_figures`` adds what the feed and the address say.
+    """
     if isinstance(error, UnicodeDecodeError):
         return ("holds text that is not UTF-8", "Mend the rows, or the encoding of the database")
     if not isinstance(error, sa.exc.DBAPIError) or error.orig is None:
@@ -75,6 +82,17 @@ def explained(error: Exception) -> tuple[str, str]:
     if isinstance(error, sa.exc.OperationalError) and state is None:
         return _of_a_connection(error.orig, said)
     return (f"cannot be run: {said}", _MEND)
+
+
+def in_figures(failure: tuple[str, str], seconds: float, url: URL) -> tuple[str, str]:
+    """The same with what it is about: after how long, at which port, as whom."""
+    why, step = failure
+    if failure == TOO_SLOW:
+        return why.replace(_ALLOWS, f"{_ALLOWS} ({seconds:g} seconds)"), step
+    user = f", as the user '{url.username}'" if url.username else ""
+    if failure == _UNREACHABLE and url.get_backend_name() == "postgresql":
+        return f"{why} (port {url.port or _PORT}{user})", step
+    return failure
 
 
 def _of_a_connection(cause: BaseException, said: str) -> tuple[str, str]:

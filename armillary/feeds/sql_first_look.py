@@ -11,7 +11,7 @@ from armillary.errors import FeedRefused
 from armillary.feeds.first_look import LOOK_SECONDS, FirstLook, lacking
 from armillary.feeds.sql_connection import address_of, executed, opened, shown
 from armillary.feeds.sql_definition import SqlDefinition
-from armillary.feeds.sql_failures import NEXT, TOO_SLOW, explained
+from armillary.feeds.sql_failures import NEXT, TOO_SLOW, explained, in_figures
 from armillary.feeds.sql_values import columns_of
 
 
@@ -62,7 +62,7 @@ def sql_first_look(
         )
     if failure:
         # Out here: an error keeps the one it was raised beside, which quotes address and values.
-        why, step = failure
+        why, step = in_figures(failure, definition.statement_timeout_seconds, url)
         raise FeedRefused(f"{source} {why}.", next_step=f"{NEXT}{step}, then start again.")
     if missing:
         raise FeedRefused(

@@ -160,8 +160,9 @@ def _archive_doubts(plan: Plan, limits: Limits, baseline: Baseline) -> Iterator[
     """Why the absence of a record from the feed proves nothing."""
     nameless = plan.rejects["identifier"].is_null().sum()
     if nameless:
+        rows = "rejected row has" if nameless == 1 else "rejected rows have"
         yield (
-            f"{nameless} rejected rows have no readable identifier: any of the missing records may "
+            f"{nameless} {rows} no readable identifier: any of the missing records may "
             "be among them"
         )
     last = baseline.feed_records

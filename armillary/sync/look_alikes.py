@@ -59,7 +59,8 @@ def _grouping(records: pl.DataFrame) -> Iterator[str]:
         if not name.startswith(FIELD):
             continue
         filled = records[name].filter(records[name] != CLEAR)
-        if 1 <= filled.n_unique() <= GROUPING_SHARE * records.height:
+        # What all records share, such as a constant of the feed, is no evidence for any two.
+        if 1 < filled.n_unique() <= GROUPING_SHARE * records.height:
             yield name
 
 
@@ -68,6 +69,9 @@ def _pairs(
 ) -> Iterator[str]:
     everyone = new.with_columns(folded(pl.col("name")).alias("called"))
     gone = vanished.with_columns(folded(pl.col("name")).alias("called"))
+    # Whoever was found by its name is nobody else's double.
+    by_name = set(gone["called"]) - {CLEAR, None}
+    unfound = pl.col("called").is_null() | ~pl.col("called").is_in(list(by_name))
     for row in gone.sort("identifier").iter_rows(named=True):
         filled = [name for name in stable if row[name] != CLEAR]
         other = (~pl.col(name).fill_null(CLEAR).is_in([CLEAR, row[name]]) for name in filled)
@@ -80,7 +84,7 @@ def _pairs(
         if not grouping:
             continue
         same_in = (pl.col(name).fill_null(CLEAR) == row[name] for name in grouping)
-        alike = called.filter(pl.all_horizontal(*same_in))
+        alike = called.filter(pl.all_horizontal(*same_in), unfound)
         if 0 < alike.height <= MOST_ALIKE:
             fields = ", ".join(sorted(name.removeprefix(FIELD) for name in grouping if row[name]))
             found = " or ".join(

@@ -79,7 +79,7 @@ def _counts(result: SyncResult) -> str:
         "missing from the feed, kept": result.missing_kept,
         "rows of the source rejected": result.rejected_rows,
         "changes rejected by Ptolemy": result.rejected,
-        "not attempted": result.not_attempted,
+        "not attempted": result.not_attempted if result.mode == "apply" else 0,
         "unknown": result.unknown,
     }
     told = [f"- {words}: {count:,}" for words, count in rest.items() if count]

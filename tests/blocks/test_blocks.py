@@ -25,7 +25,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 VENUE = EXAMPLES / "venue-binance.yaml"
 REST = EXAMPLES / "vendor-rest.yaml"
 SQL = EXAMPLES / "vendor-sql.yaml"
-FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE, REST, SQL})
+CURSOR = EXAMPLES / "vendor-rest-cursor.yaml"
+FILES = sorted(set(EXAMPLES.rglob("*.yaml")) - {VENUE, REST, SQL, CURSOR})
 ACCOUNT = CadenzaAccount(
     url="https://cadenza-api-uat.algo724.com", email="trader@example.com", password="practice"
 )

@@ -261,8 +261,8 @@ def test_f11_a_renamed_column_is_refused_with_the_closest(vendor: Vendor) -> Non
     assert vendor.refusal(
         HEADER.replace(b"isin", b"ISIN code").replace(b"lot", b"lots") + ROWS
     ) == (
-        "asx.csv has no column 'isin', 'lot' (did you mean 'lots'?), which the feed definition "
-        "needs. Its columns: ticker, mic, name, ISIN code, lots."
+        "asx.csv has no column 'isin' (did you mean 'ISIN code'?), 'lot' (did you mean 'lots'?), "
+        "which the feed definition needs. Its columns: ticker, mic, name, ISIN code, lots."
     )
 
 

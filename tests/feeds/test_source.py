@@ -159,7 +159,7 @@ def drop() -> Iterator[Drop]:
     ("name", "said"),
     [
         ("forbidden", "{} may not be read by this user or with these credentials."),
-        ("dropped", "{} could not be read to its end (ConnectionAbortedError)."),
+        ("dropped", "{} could not be read to its end (the connection ended early)."),
         ("growing", "{} changed while it was read: it is still being written."),
     ],
 )

@@ -129,8 +129,10 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_f01_not_there(store: LoopbackS3) -> None:
-    for url in ("s3://drop/none.csv", "s3://nowhere/asx.csv"):
-        assert refusal(url).startswith(f"{url} has not been delivered: there is no such file.")
+    url = "s3://drop/none.csv"
+    assert refusal(url).startswith(f"{url} has not been delivered: there is no such file.")
+    for url in ("s3://nowhere/asx.csv", "s3://nowhere/asx_*.csv"):
+        assert refusal(url).startswith(f"{url} cannot be had: there is no bucket 'nowhere'.")
     assert "no file there matches the pattern" in refusal("s3://drop/asx_*.csv")
 
 
@@ -147,7 +149,8 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch, store: LoopbackS3) -> N
     }
     said = refusal("s3://drop/asx.csv", credentials=Credentials(client_settings=settings))
     assert said.startswith(
-        "s3://drop/asx.csv cannot be had: the S3 service does not answer (EndpointConnectionError)."
+        "s3://drop/asx.csv cannot be had: the S3 service refuses the connection: no service "
+        "listens at that port."
     )
 
 

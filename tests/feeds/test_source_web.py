@@ -150,7 +150,7 @@ def test_open_text_only_to_this_machine() -> None:
     ("status", "said"),
     [
         (404, "{} has not been delivered: there is no such file."),
-        (401, "{} may not be read by this user or with these credentials."),
+        (401, "{} cannot be had: the server answered 401: it wants a user and password, or a "),
         (403, "{} may not be read by this user or with these credentials."),
         (418, "{} cannot be had: the server answered 418."),
         (503, "{} could not be read to its end, 3 times (the server answered 503)."),
@@ -168,17 +168,32 @@ def test_f25_a_connection_that_breaks_off_is_read_again_from_the_beginning(site:
     assert clock.slept == [2.0]
     site.put("/asx.csv", ROWS, cut_at=30)
     assert refusal(url) == (
-        f"{url} could not be read to its end, 3 times (RemoteProtocolError). Nothing was written. "
-        "Start the sync again when the source answers."
+        f"{url} could not be read to its end, 3 times (the connection ended early). Nothing was "
+        "written. Start the sync again when the source answers."
     )
 
 
 def test_nobody_answers() -> None:
     url = "http://127.0.0.1:9/asx.csv"
     assert refusal(url) == (
-        f"{url} cannot be had: 127.0.0.1 does not answer (ConnectError). Nothing was written. "
-        "Start the sync again when that is mended."
+        f"{url} cannot be had: 127.0.0.1 refuses the connection: no service listens at that port. "
+        "Nothing was written. Start the sync again when that is mended."
     )
+
+
+def test_credentials_that_a_server_does_not_take(site: Web) -> None:
+    url = site.put("/asx.csv", b"", status=401)
+    assert refusal(url, credentials=Credentials(token=SECRET)) == (
+        f"{url} cannot be had: the server answered 401: the user and password, or the token, are "
+        "wrong or expired. Nothing was written. Mend the password or the token, in the feed block "
+        "or in the variable that password_variable or token_variable names, then start the sync "
+        "again."
+    )
+
+
+def test_a_server_without_tls(site: Web) -> None:
+    said = refusal(site.url.replace("http:", "https:") + "/asx.csv")
+    assert "cannot be had: 127.0.0.1 answers, but not with TLS as it is needed here." in said
 
 
 def test_f03_a_file_that_grows_between_two_looks(site: Web) -> None:
@@ -269,4 +284,6 @@ def test_tls_is_checked(self_signed: tuple[str, str]) -> None:
         said = refusal(url, credentials=Credentials(token=SECRET))
         assert secure.asked == []
     assert "certificate verify failed" in said
-    assert said.startswith(f"{url} cannot be had: 127.0.0.1 does not answer (ConnectError: ")
+    assert said.startswith(
+        f"{url} cannot be had: 127.0.0.1 shows a certificate that cannot be trusted: "
+    )

@@ -121,8 +121,9 @@ def test_nothing_secret_is_shown() -> None:
     with pytest.raises(FeedRefused) as refused:
         sql_delivery(feed, address=address)
     assert str(refused.value) == (
-        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there. "
-        f"{LATER}Look at the database, or mend the address, then start again."
+        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there "
+        f"(port 1, as the user 'app'). {LATER}Look at the database, or mend the "
+        "address, then start again."
     )
     assert refused.value.__context__ is None
 
@@ -209,8 +210,9 @@ def test_r05_a_query_that_takes_too_long_is_ended(database: Database) -> None:
         "SELECT 'T' AS ticker, 'M' AS mic, 'I' AS isin, max(x) AS lot FROM n"
     )
     assert database.refusal(endless, statement_timeout_seconds=0.05) == (
-        "Query vendor-sql (database FILE) took longer than statement_timeout_seconds allows, or "
-        f"was cancelled. {LATER}Make the query faster, or raise statement_timeout_seconds, then "
+        "Query vendor-sql (database FILE) took longer than statement_timeout_seconds allows (0.05 "
+        f"seconds), or was cancelled. {LATER}Make the query faster, or raise "
+        "statement_timeout_seconds, then "
         "start again."
     )
 
@@ -425,3 +427,4 @@ def test_a_mistake_in_the_query_is_told_in_the_words_of_the_database(database: D
 def test_a_missing_column_is_told_with_those_there_are(database: Database) -> None:
     message = database.refusal("SELECT ticker, mic, isin, lot AS lott FROM instruments")
     assert "has no column 'lot' (did you mean 'lott'?), which the feed definition needs." in message
+    assert message.endswith("Mend the query or the feed, then start the sync again.")

@@ -67,6 +67,30 @@ def test_a_long_table_says_how_much_it_left_out(
     assert changes.count("create") == 100
 
 
+def test_no_table_of_an_earlier_run_stays_as_the_current_one(
+    sim: Simulator, run_sync: RunSync, tmp_path: Path
+) -> None:
+    feed = vendor(csv_file(tmp_path / "v.csv", vendor_rows(3)))
+    run_sync(sim, feed)
+    nothing_to_do = run_sync(sim, feed, "plan")
+    (tmp_path / "v.csv").write_text("")
+    refused = run_sync(sim, feed, "plan")
+    with get_client(sync_client=True) as client:
+        quiet, none = (artifacts_of(client, state) for state in (nothing_to_do, refused))
+    run_id = nothing_to_do.state_details.flow_run_id
+    for kind, words in {"changes": "Planned changes", "problems": "Rejected and held"}.items():
+        left = quiet[f"sync-demo-vendor-{kind}"]
+        assert (table(left), left.description) == (
+            '[{"rows": "none"}]',
+            f"{words} of run {run_id}, mode plan",
+        )
+        assert table(none[f"sync-demo-vendor-{kind}"]) == '[{"rows": "none"}]'
+    text = str(none["sync-demo-vendor"].data)
+    assert text.count("Nothing was written") == 1
+    run_id = refused.state_details.flow_run_id
+    assert f"Workspace `demo`, mode `plan`, run `{run_id}`, 20" in text
+
+
 def readable(path: Path) -> str:
     content = path.read_bytes()
     return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()

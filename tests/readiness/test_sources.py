@@ -124,8 +124,8 @@ def test_a_page_without_records_or_without_a_column_is_doubtful(vendor: RestVend
     feed = vendor.feed(fields={"isin": "{ISIN}"})
     assert told(check_source(look_of(feed), "feed x")) == (
         Level.WARNING,
-        f"{vendor.url} answers, with 2 records on its first page; none of them has 'ISIN', which "
-        "the feed definition needs",
+        f"{vendor.url} answers, with 2 records on its first page; none of them has 'ISIN' (did you "
+        "mean 'isin'?), which the feed definition needs",
         "Mend the templates of the feed, or rows. They have: ticker, mic, isin, lot.",
     )
 
@@ -170,7 +170,8 @@ def test_a_database_that_is_not_there() -> None:
     block = SqlFeed(**dict(query()) | {"url": SecretStr(address)})
     assert told(check_source(block.look, "sql-feed/x")) == (
         Level.FAILED,
-        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there.",
+        "Query vendor-sql (database vendor at 127.0.0.1) found no database that answers there "
+        "(port 1, as the user 'app').",
         "Look at the database, or mend the address, then start again.",
     )
 
@@ -214,7 +215,8 @@ def test_a_server_of_files_that_does_not_answer() -> None:
     )
     assert (level, todo) == (Level.FAILED, "Start the sync again when that is mended.")
     assert found == (
-        "https://127.0.0.1:9/asx.csv cannot be had: 127.0.0.1 does not answer (ConnectError)."
+        "https://127.0.0.1:9/asx.csv cannot be had: 127.0.0.1 refuses the connection: no service "
+        "listens at that port."
     )
 
 

@@ -158,7 +158,7 @@ def test_r05_a_locked_table_and_a_slow_query(
         other.rollback()
     slow = "SELECT *, pg_sleep(5) FROM many"
     assert refusal(server, slow, statement_timeout_seconds=0.05).startswith(
-        "took longer than statement_timeout_seconds allows, or was cancelled. "
+        "took longer than statement_timeout_seconds allows (0.05 seconds), or was cancelled. "
     )
 
 

@@ -223,6 +223,9 @@ def test_f01_f24_f25_what_is_not_there_or_not_a_file_or_not_allowed(drop: Drop) 
     assert "has not been delivered: there is no such file." in refusal(
         drop.url("none.csv"), how(drop)
     )
+    for name in ("none/asx.csv", "none/asx_*.csv"):
+        said = refusal(drop.url(name), how(drop))
+        assert f"cannot be had: 127.0.0.1 has no folder '{drop.folder}/none'." in said
     folder = f"sftp://127.0.0.1:{drop.port}{drop.folder}"
     assert f"{folder} is a folder: the feed definition has to name one file." in refusal(
         folder, how(drop)
@@ -243,7 +246,7 @@ def test_f24_a_link_on_the_drop_is_no_delivery(drop: Drop) -> None:
 def test_nobody_answers(drop: Drop) -> None:
     url = "sftp://127.0.0.1:9/asx.csv"
     assert refusal(url, how(drop)).startswith(
-        f"{url} cannot be had: 127.0.0.1 does not answer (NoValidConnectionsError)."
+        f"{url} cannot be had: 127.0.0.1 refuses the connection: no service listens at that port."
     )
 
 

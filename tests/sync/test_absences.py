@@ -82,7 +82,7 @@ DOUBTFUL = replace(HUNDRED, trusted=False, doubt="pages went round")
     ("rejects", "existing", "last", "said"),
     [
         ([], HUNDRED, 100, None),
-        (NAMELESS, HUNDRED, 100, "1 rejected rows have no readable identifier: any of the missing"),
+        (NAMELESS, HUNDRED, 100, "1 rejected row has no readable identifier: any of the missing"),
         ([], HUNDRED, 200, "the feed shrank from 200 records at its last good run to 100; it may"),
         ([], DOUBTFUL, 100, "the workspace could not be read reliably: pages went round"),
     ],

@@ -117,7 +117,7 @@ def test_withheld_archives_leave_updates_alone() -> None:
 
 def test_a_rejected_row_without_identifier_withholds_all_archives() -> None:
     reasons = verdict(made(active=100, archives=1, nameless=1))
-    assert reasons["archive"].startswith("1 rejected rows have no readable identifier")
+    assert reasons["archive"].startswith("1 rejected row has no readable identifier")
 
 
 def test_f07_a_shrunken_feed_archives_nothing() -> None:

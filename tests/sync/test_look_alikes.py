@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
+
+from armillary.sync.look_alikes import look_alikes
 from tests.sync.build import (
     definition,
     feed,
@@ -49,11 +52,38 @@ def test_equal_names_are_pointed_out() -> None:
     )
 
 
+def called(**names: str) -> pl.DataFrame:
+    """Instruments by identifier, with their names; all of one exchange and one currency."""
+    rows = [
+        {"identifier": key, "name": name, "field.exchange": "xasx", "field.currency": "AUD"}
+        for key, name in names.items()
+    ]
+    return pl.DataFrame(rows)
+
+
+OTHERS = called(**{f"k{number}": f"Name {number}" for number in range(40)}).with_columns(
+    pl.when(pl.col("identifier") < "k2")
+    .then(pl.lit("xnzx"))
+    .otherwise("field.exchange")
+    .alias("field.exchange")
+)
+
+
 def test_records_alike_in_all_that_groups_them_are_pointed_out() -> None:
-    [note] = notes(["OPTU"], ["ATUS"])
-    assert (
-        "ATUS (Name of ATUS) is gone and OPTU (Name of OPTU) is new, with the same exchange" in note
-    )
+    [note] = look_alikes(called(OPTU="Optimum"), called(ATUS="Altice"), OTHERS, [])
+    assert "ATUS (Altice) is gone and OPTU (Optimum) is new, with the same exchange. " in note
+
+
+def test_what_all_records_share_is_no_evidence() -> None:
+    same = OTHERS.with_columns(pl.lit("xasx").alias("field.exchange"))
+    assert not list(look_alikes(called(OPTU="Optimum"), called(ATUS="Altice"), same, []))
+
+
+def test_whoever_is_found_by_its_name_is_nobody_elses_double() -> None:
+    gone = called(ATUS="Altice", BK="BNY Mellon")
+    [note] = look_alikes(called(BNY="BNY MELLON"), gone, OTHERS, [])
+    assert "BK is gone and BNY is new, both called 'BNY Mellon'" in note
+    assert "ATUS" not in note
 
 
 def test_nothing_is_pointed_out_where_a_key_says_that_they_are_two() -> None:

@@ -14,11 +14,13 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import httpx
 
 from armillary.feeds.credentials import Credentials
+from armillary.feeds.remote.failures import why_lost, why_no_connection
 from armillary.feeds.remote.place import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     Entry,
     Lost,
+    NotLetIn,
     Unreachable,
     Unusable,
 )
@@ -79,18 +81,28 @@ class HttpsPlace:
     def read(self, name: str, expected_bytes: int | None) -> bytes:  # noqa: ARG002
         """The whole content, as it is packed by its name."""
         with self._answer("GET", name) as answer:
-            _refuse_status(answer.status_code)
+            self._refuse_status(answer.status_code)
             raw = _as_sent(answer.headers, name)
             try:
                 return gathered(answer.iter_raw() if raw else answer.iter_bytes())
             except (httpx.TransportError, httpx.DecodingError) as error:
-                found = Lost(type(error).__name__)
+                found = Lost(why_lost(error))
         raise found
 
     def probe(self, name: str) -> None:
         """By GET, for many servers and signed addresses answer HEAD otherwise; then hang up."""
         with self._answer("GET", name) as answer:
-            _refuse_status(answer.status_code)
+            self._refuse_status(answer.status_code)
+
+    def _refuse_status(self, status: int) -> None:
+        if status == httpx.codes.UNAUTHORIZED:
+            raise NotLetIn(
+                "the server answered 401: the user and password, or the token, are wrong or expired"
+                if self._wanted
+                else "the server answered 401: it wants a user and password, or a token, and the "
+                "feed gives none"
+            )
+        _refuse_status(status)
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,13 +137,9 @@ class HttpsPlace:
         try:
             answer = self._transport.handle_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            # The words of a failed TLS check name host and certificate, nothing secret.
-            said = f": {error}" if "certificate" in str(error).lower() else ""
-            found: Exception = Unreachable(
-                f"{where.hostname} does not answer ({type(error).__name__}{said})"
-            )
+            found: Exception = Unreachable(f"{where.hostname} {why_no_connection(error)}")
         except httpx.TransportError as error:
-            found = Lost(type(error).__name__)
+            found = Lost(why_lost(error))
         else:
             answer.request = request
             return answer
@@ -203,7 +211,7 @@ def _refuse_status(status: int) -> None:
         return
     if status in {httpx.codes.NOT_FOUND, httpx.codes.GONE}:
         raise FileNotFoundError(status)
-    if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+    if status == httpx.codes.FORBIDDEN:
         raise PermissionError(status)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
         raise Lost(f"the server answered {status}")

@@ -18,6 +18,17 @@ IDLE_SECONDS = 60.0
 class Unreachable(Exception):
     """Nobody answers there, or not as whom it should be. Words for a person, nothing secret."""
 
+    next_step = "Nothing was written. Start the sync again when that is mended."
+
+
+class NotLetIn(Unreachable):
+    """Somebody answers, and does not take the credentials."""
+
+    next_step = (
+        "Nothing was written. Mend the password or the token, in the feed block or in the variable "
+        "that password_variable or token_variable names, then start the sync again."
+    )
+
 
 class Lost(Exception):
     """The connection ended in the middle: the same may work at once."""
@@ -61,8 +72,8 @@ class Entry:
 class Place(Protocol):
     """One folder. Names are last parts of paths.
 
-    Every method raises FileNotFoundError, PermissionError, ``Unreachable``, ``Lost`` or
-    ``Unusable``.
+    Every method raises FileNotFoundError, PermissionError, ``Unreachable`` (of which ``NotLetIn``
+    is one), ``Lost`` or ``Unusable``.
     """
 
     settle_seconds: float

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 from armillary.feeds.credentials import Credentials
+from armillary.feeds.remote.failures import why_lost, why_no_connection
 from armillary.feeds.remote.place import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -42,11 +43,18 @@ class S3Place:
 
     def entries(self, prefix: str) -> list[Entry]:
         """Objects right under the prefix whose name starts so."""
-        return cast("list[Entry]", _worded(self._listed, prefix))
+        try:
+            return cast("list[Entry]", _worded(self._listed, prefix))
+        except FileNotFoundError:  # a prefix is never absent: it only holds nothing
+            raise Unreachable(f"there is no bucket '{self._bucket}'") from None
 
     def describe(self, name: str) -> Entry:
         """The object as it is now."""
-        found = _worded(self._client.head_object, Bucket=self._bucket, Key=self._key(name))
+        try:
+            found = _worded(self._client.head_object, Bucket=self._bucket, Key=self._key(name))
+        except FileNotFoundError:
+            self._refuse_missing_bucket()
+            raise
         self._etags[name] = found["ETag"]
         return Entry(
             name,
@@ -66,6 +74,15 @@ class S3Place:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _refuse_missing_bucket(self) -> None:
+        """S3 says of an object in a bucket that is not there only that it is not there."""
+        try:
+            _worded(self._client.head_bucket, Bucket=self._bucket)
+        except FileNotFoundError:
+            raise Unreachable(f"there is no bucket '{self._bucket}'") from None
+        except PermissionError:
+            return  # who may read an object may not always look at its bucket
 
     def _listed(self, prefix: str) -> list[Entry]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -139,9 +156,9 @@ def _worded(call: Any, *asked: Any, **named: Any) -> Any:
             "feed block an AWS Credentials block"
         )
     except (IncompleteReadError, ResponseStreamingError, ReadTimeoutError) as error:
-        found = Lost(type(error).__name__)
+        found = Lost(why_lost(error))
     except BotoCoreError as error:
-        found = Unreachable(f"the S3 service does not answer ({type(error).__name__})")
+        found = Unreachable(f"the S3 service {why_no_connection(error)}")
     except ClientError as error:
         found = _meant(str(error.response.get("Error", {}).get("Code", "")))
     raise found

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from armillary.feeds.credentials import Credentials
 from armillary.feeds.remote import host_keys
+from armillary.feeds.remote.failures import why_lost, why_no_connection
 from armillary.feeds.remote.place import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -62,16 +63,20 @@ class SftpPlace:
     def entries(self, prefix: str) -> list[Entry]:
         """Files whose name starts so; links among them, marked as what they are."""
         with _worded():
-            return [
-                _entry(each.filename, each)
-                for each in self._files.listdir_attr(self._folder)
-                if each.filename.startswith(prefix)
-            ]
+            try:
+                found = self._files.listdir_attr(self._folder)
+            except FileNotFoundError:
+                raise self._no_folder() from None
+        return [_entry(each.filename, each) for each in found if each.filename.startswith(prefix)]
 
     def describe(self, name: str) -> Entry:
         """The file as it is now."""
         with _worded():
-            return _entry(name, self._files.stat(self._path(name)))
+            try:
+                return _entry(name, self._files.stat(self._path(name)))
+            except FileNotFoundError:
+                self._refuse_missing_folder()
+                raise
 
     def read(self, name: str, expected_bytes: int | None) -> bytes:
         """The whole content, asked for in many pieces at once."""
@@ -88,6 +93,17 @@ class SftpPlace:
     def close(self) -> None:
         """End the connection."""
         self._client.close()
+
+    def _refuse_missing_folder(self) -> None:
+        try:
+            self._files.stat(self._folder)
+        except FileNotFoundError:
+            raise self._no_folder() from None
+        except OSError:
+            return  # the file is what was asked for
+
+    def _no_folder(self) -> Unreachable:
+        return Unreachable(f"{self._host} has no folder '{self._folder}'")
 
     def _path(self, name: str) -> str:
         return f"{self._folder.rstrip('/')}/{name}"
@@ -126,7 +142,7 @@ class SftpPlace:
             way = "this private key" if key else "this password"
             found = Unreachable(f"{self._host} does not let the user '{user}' in with {way}")
         except (OSError, EOFError, paramiko.SSHException) as error:
-            found = Unreachable(f"{self._host} does not answer ({type(error).__name__})")
+            found = Unreachable(f"{self._host} {why_no_connection(error)}")
         raise found
 
     def _kept_alive(self) -> None:
@@ -176,7 +192,7 @@ def _worded() -> Iterator[None]:
     except (FileNotFoundError, PermissionError):
         raise
     except (EOFError, TimeoutError, ConnectionError, paramiko.SSHException) as error:
-        found = Lost(type(error).__name__)
+        found = Lost(why_lost(error))
     except OSError as error:
         # What the server says of a file, such as "Failure"; a socket that is closed says so, too.
         found = Lost("the connection is closed") if "closed" in str(error).lower() else error
