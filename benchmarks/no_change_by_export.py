@@ -57,8 +57,8 @@ def measure(*, repeat: int, quick: bool) -> Measure:
         notes=(
             "Each time is from the first request to the last, by the simulator's request log: it "
             "holds the simulator's writing of the export and the pauses between polls.",
-            "The first ratio is against pages that take 20 ms each, as single writes do in the other "
-            "measures; answered at once they show what a network of no length would cost.",
+            "The first ratio is against pages that take 20 ms each, as single writes do in other "
+            "measures; answered at once they show a network of no length.",
         ),
     )
 

@@ -31,6 +31,9 @@ PROCESS_BYTES = 64 * 1024**2
 
 PIPE_BYTES = 1024**2
 
+END_SECONDS = 5.0
+"""A process that has closed its output ends within moments."""
+
 
 class Examiner(Protocol):
     """Takes chunks; tells at the end what they were. It lives within ``with``."""
@@ -184,7 +187,9 @@ class ProcessExaminer:
         return stdout.read() if stdout is not None else b""
 
     def _ended(self) -> TransferFailed:
-        code = self._running.poll()
+        with suppress(subprocess.TimeoutExpired):
+            self._running.wait(END_SECONDS)  # its output ends a moment before it does
+        code = self._running.returncode
         return TransferFailed(
             f"The process that looks at the rows of {self._resource_type} ended by itself "
             f"(exit code {code}).",

@@ -110,7 +110,7 @@ def read_feed(
         table, declared = _table(delivery, mapping)
     # From here on only its facts are needed, and the content is as large as all the records.
     delivery = replace(delivery, content=b"")
-    _refuse_missing_columns(table, mapping, source, definition.kind)
+    _refuse_missing_columns(table, mapping, source, getattr(definition, "kind", "file"))
     damaged = damaged_cells(table, mapping)
     table = replace(
         table,

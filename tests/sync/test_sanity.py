@@ -463,7 +463,9 @@ def test_a_good_run_remembers_what_the_next_delivery_is_compared_with() -> None:
 def test_f05_a_delivery_that_was_written_in_part_leaves_its_date() -> None:
     made = judged(dated("2026-11-24"), FeedMemory(), definition())
     written = Outcome("update", "a1", Fate.APPLIED)
-    for outcomes, newest in ([[written], (date(2026, 11, 24), "run-2")], [[], None]):
+    cases: list[tuple[list[Outcome], tuple[date, str] | None]]
+    cases = [([written], (date(2026, 11, 24), "run-2")), ([], None)]
+    for outcomes, newest in cases:
         result = concluded(made, outcomes)
         assert result.state not in GOOD
         after = remembered_after(FeedMemory(), made, outcomes, result, only=False, now=NOW)
