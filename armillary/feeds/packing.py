@@ -50,7 +50,7 @@ def unpacked(packed: bytes, packing: Packing, name: str) -> bytes:
         zlib.error,
         zipfile.BadZipFile,
         zstandard.ZstdError,
-        NotImplementedError,
+        RuntimeError,  # of zipfile: a method it does not know
     ) as error:
         found = looks_like(packed)
         if found is None or packing in found:

@@ -86,6 +86,14 @@ def test_f04_a_packed_file_cut_at_any_byte_is_refused(
         assert "cut off" in said or "empty" in said
 
 
+def test_f04_a_zip_by_a_method_nobody_here_knows_is_refused(vendor: Vendor) -> None:
+    packed = bytearray(zipped(asx=HEADER + ROWS))
+    packed[8] = packed[packed.index(b"PK\x01\x02") + 10] = 99  # the method, in both headers
+    said = vendor.refusal(bytes(packed), "asx.csv.zip")
+    assert said.startswith("asx.csv.zip cannot be unpacked: by its name it is zip")
+    assert "compression method is not supported" in said
+
+
 def test_f04_a_flipped_byte_in_a_gzip_is_refused(vendor: Vendor) -> None:
     packed = bytearray(gzip.compress(HEADER + ROWS))
     packed[-6] ^= 1

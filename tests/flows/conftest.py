@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -47,3 +47,15 @@ def run_revert(prefect_server: None) -> RunRevert:
         return revert_run(block, run_id, mode, approve, return_state=True)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Any]:
+    """A client of a real scheduler, with one worker of this very process."""
+    from distributed import Client  # noqa: PLC0415 - seconds, for this module alone
+
+    make: Any = Client
+    with make(
+        processes=False, n_workers=1, threads_per_worker=4, dashboard_address="127.0.0.1:0"
+    ) as client:
+        yield client

@@ -26,18 +26,6 @@ from tasks.dask_crew import DaskCrew
 from tests.sync.chain import open_client, vendor_rows
 
 
-@pytest.fixture(scope="module")
-def dask() -> Iterator[Any]:
-    """A client of a real scheduler, with one worker of this very process."""
-    from distributed import Client  # noqa: PLC0415 - seconds, for this module alone
-
-    make: Any = Client
-    with make(
-        processes=False, n_workers=1, threads_per_worker=4, dashboard_address="127.0.0.1:0"
-    ) as client:
-        yield client
-
-
 class Runner:
     """Hands the work itself to Dask, without task runs of a Prefect server."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,18 +33,6 @@ from tests.backup.test_readers import harmed, the_backup
 
 s3_server, s3, place = of_backups.s3_server, of_backups.s3, of_backups.place
 bucket, shelf = of_backups.bucket, of_backups.shelf
-
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[Any]:
-    """A client of a real scheduler, with one worker of this very process."""
-    from distributed import Client  # noqa: PLC0415 - seconds, for this module alone
-
-    make: Any = Client
-    with make(
-        processes=False, n_workers=1, threads_per_worker=4, dashboard_address="127.0.0.1:0"
-    ) as client:
-        yield client
 
 
 def store_of(place: BucketPlace, **more: Any) -> BackupStore:
